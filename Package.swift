@@ -1,0 +1,129 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(
+  name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let serviceLifecycle = Target.Dependency.product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+  name: "rerankd",
+  products: [
+    .executable(name: "rerankd", targets: ["rerankd"]),
+    .executable(name: "rerankctl", targets: ["rerankctl"]),
+    .library(name: "RerankdClient", targets: ["RerankdClient"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: [
+    // The wire: what every process speaks.
+    .systemLibrary(name: "CZeroMQ"),
+    .target(name: "ZeroMQ", dependencies: ["CZeroMQ"], swiftSettings: strict),
+    .target(name: "RerankdProtocol", dependencies: [protobuf], swiftSettings: strict),
+    .target(
+      name: "CallTransport", dependencies: ["ZeroMQ", "RerankdProtocol"], swiftSettings: strict),
+
+    // Scoring: what a relevance score is made of.
+    .target(name: "Tokenization", swiftSettings: strict),
+    .target(name: "Scoring", dependencies: ["Tokenization"], swiftSettings: strict),
+    .target(name: "CEngineKernels"),
+    .target(
+      name: "CBuiltInModel", exclude: ["Weights"], cSettings: [.headerSearchPath("Weights")]),
+    .target(
+      name: "EmbeddedEngine",
+      dependencies: ["Scoring", "Tokenization", "CEngineKernels", "CBuiltInModel"],
+      swiftSettings: strict),
+    .target(
+      name: "RemoteEngine", dependencies: ["Scoring", asyncHTTPClient, logging],
+      swiftSettings: strict),
+
+    // Roles: they never import one another.
+    .target(name: "Ledger", dependencies: ["RerankdProtocol", grdb], swiftSettings: strict),
+    .target(
+      name: "QueueRole",
+      dependencies: ["ZeroMQ", "Ledger", "RerankdProtocol", logging, serviceLifecycle],
+      swiftSettings: strict),
+    .target(
+      name: "WorkerRole",
+      dependencies: ["CallTransport", "RerankdProtocol", "Scoring", logging, serviceLifecycle],
+      swiftSettings: strict),
+    .target(
+      name: "RerankdClient", dependencies: ["CallTransport", "RerankdProtocol"],
+      swiftSettings: strict),
+
+    // Processes: they read configuration and put the parts together.
+    .executableTarget(
+      name: "rerankd",
+      dependencies: [
+        "QueueRole", "WorkerRole", "EmbeddedEngine", "RemoteEngine", argumentParser, logging,
+        serviceLifecycle, yams,
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "rerankctl", dependencies: ["RerankdClient", argumentParser], swiftSettings: strict),
+
+    // Tests.
+    .target(
+      name: "TestSupport", dependencies: [hummingbird], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"], swiftSettings: strict),
+    .testTarget(
+      name: "RerankdProtocolTests", dependencies: ["RerankdProtocol", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CallTransportTests", dependencies: ["CallTransport", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TokenizationTests", dependencies: ["Tokenization", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ScoringTests", dependencies: ["Scoring", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "EmbeddedEngineTests", dependencies: ["EmbeddedEngine", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "RemoteEngineTests", dependencies: ["RemoteEngine", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(name: "LedgerTests", dependencies: ["Ledger", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "QueueRoleTests", dependencies: ["QueueRole", "CallTransport", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "WorkerRoleTests", dependencies: ["WorkerRole", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "RerankdClientTests", dependencies: ["RerankdClient", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SystemTests",
+      dependencies: ["RerankdClient", "Ledger", "TestSupport"],
+      swiftSettings: strict),
+
+    // The load generator of Tests/Benchmarks/queue.
+    .executableTarget(
+      name: "queue-bench",
+      dependencies: ["RerankdClient", "WorkerRole", "Scoring", argumentParser],
+      path: "Tests/Benchmarks/queue/Driver", swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)
