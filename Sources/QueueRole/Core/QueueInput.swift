@@ -1,0 +1,151 @@
+import Ledger
+import RerankdProtocol
+
+/// A connection, numbered by the shell: never reused in a process.
+struct PeerID: Hashable, Sendable {
+  var rawValue: UInt64
+}
+
+/// One open call of a peer.
+struct CallRef: Hashable, Sendable {
+  var peer: PeerID
+  /// Chosen by the peer; unique among its open calls (the shell refuses a second one).
+  var call: UInt64
+}
+
+/// When `apply` runs, and the only randomness it has.
+struct Moment: Sendable {
+  /// Milliseconds of a clock that never jumps. All decisions use it.
+  var monotonicMs: Int64
+  /// Milliseconds since 1970: for what the ledger stores and people read.
+  var wallMs: Int64
+  /// Fresh random bits for this call.
+  var seed: UInt64
+}
+
+/// What happens to the queue. Everything in it was decoded, validated and bounded by the shell.
+enum QueueInput: Sendable {
+  // JobQueue
+  case submit(CallRef, [Submission])
+  case rerank(CallRef, Submission, cancelWithCall: Bool)
+  case get(CallRef, JobSelector, withRequest: Bool, withAttempts: Bool)
+  case cancel(CallRef, JobID)
+  case listModels(CallRef)
+  /// The bare PULL intake: nobody hears of a refusal, which is counted and kept in the reject table.
+  case bare(Submission, excerpt: [UInt8])
+
+  // Replies
+  case receive(CallRef, tenant: String, channel: String)
+  /// More of an open `receive`.
+  case receiveMore(CallRef, credit: UInt32, acknowledged: [JobID])
+
+  // Work
+  case attach(CallRef, AttachRequest)
+  /// More of an open `attach`.
+  case work(CallRef, WorkReport)
+
+  // Control
+  case status(CallRef)
+  case listJobs(CallRef, JobFilter)
+  case retryJobs(CallRef, [JobID])
+  case listWorkers(CallRef)
+  case drainWorker(CallRef, workerID: String)
+  case setPaused(CallRef, Bool)
+
+  /// The peer cancelled the call, its deadline passed, or the peer fell silent. Also ends streams.
+  case callEnded(CallRef)
+  /// Anything at all came from this peer: it is alive.
+  case heard(PeerID)
+  /// The answer to a `read` effect.
+  case read(ReadTicket, LedgerReadResult)
+  /// Whether there is enough free space to take in new jobs. Outcomes are recorded regardless.
+  case space(acceptsSubmits: Bool)
+  /// The shell's own figures, for status answers.
+  case gauges(LedgerStatus, ShellCounters)
+  /// A timer that `nextWakeMs` asked for.
+  case tick
+}
+
+/// A job as it came in: checked by the validator, or refused by it.
+enum Submission: Sendable {
+  case valid(NewJob)
+  case refused(CallError)
+}
+
+/// A submitted job. Sizes, counts, UTF-8, ranges and the presence of a query and documents have
+/// been checked; whether its model exists and takes images too.
+struct NewJob: Sendable {
+  var model: String
+  var tenant: String
+  var priority: Int32
+  var idempotencyKey: String?
+  /// Present with a key.
+  var payloadHash: [UInt8]?
+  var replyChannel: String?
+  /// On the allow-list, or the job would have been refused.
+  var replyTo: String?
+  var traceparent: String?
+  /// nil takes the configuration's default.
+  var notBeforeMs: Int64?
+  var deadlineMs: Int64?
+  var maxAttempts: UInt32?
+  /// The serialized RerankRequest. The core passes it on and keeps only its length.
+  var body: [UInt8]
+}
+
+enum JobSelector: Sendable, Equatable {
+  case id(JobID)
+  case key(tenant: String, key: String)
+}
+
+struct AttachRequest: Sendable {
+  var workerID: String
+  var models: [String]
+  var creditJobs: Int
+  var creditBytes: Int
+  var held: [Lease]
+  var version: String
+  var host: String
+  var processID: UInt32
+}
+
+/// The fence: (epoch, attempt) of one job.
+struct Lease: Hashable, Sendable {
+  var job: JobID
+  var attempt: UInt32
+  var epoch: UInt64
+}
+
+struct WorkReport: Sendable {
+  var progress: [Lease] = []
+  var outcomes: [(lease: Lease, end: WorkEnd)] = []
+  var released: [Lease] = []
+  var draining = false
+}
+
+enum WorkEnd: Sendable {
+  /// The serialized RerankResult, within the size limit.
+  case completed([UInt8])
+  case failed(WorkFailure)
+}
+
+struct WorkFailure: Sendable {
+  var code: UInt32
+  var message: String
+  var retryable: Bool
+  var retryAfterMs: Int64?
+  var pausesModel: Bool
+}
+
+/// What only the shell can count.
+struct ShellCounters: Sendable {
+  var bareRejectedMalformed: UInt64 = 0
+  var pushRepliesSent: UInt64 = 0
+  var pushRepliesDropped: UInt64 = 0
+  var malformedMessages: UInt64 = 0
+}
+
+/// Pairs a `read` effect with its answer.
+struct ReadTicket: Hashable, Sendable {
+  var rawValue: UInt64
+}
