@@ -1,0 +1,139 @@
+public import Foundation
+import Glibc
+import Synchronization
+
+/// A program of this package run as a child: its output is collected, it is signalled by the id
+/// that this object started, and killed when the object goes.
+public final class ChildProcess: Sendable {
+  public enum Stream: Sendable {
+    case output
+    case error
+  }
+
+  public enum Exit: Sendable, Equatable {
+    case status(Int32)
+    case signal(Int32)
+  }
+
+  private let process: Process
+  private let output = CollectedOutput()
+  private let error = CollectedOutput()
+  private let end = Mutex<Exit?>(nil)
+
+  /// Starts a program.
+  ///
+  /// - Parameters:
+  ///   - executable: a product of this package by its name, or a path with a slash.
+  ///   - environment: added to the test's own environment.
+  public init(
+    _ executable: String, arguments: [String] = [], environment: [String: String] = [:],
+    currentFolder: URL? = nil
+  ) throws {
+    process = Process()
+    process.executableURL =
+      executable.contains("/") ? URL(filePath: executable) : try Self.builtProduct(executable)
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.currentDirectoryURL = currentFolder
+    process.standardInput = FileHandle.nullDevice
+    let outputPipe = Pipe()
+    let errorPipe = Pipe()
+    process.standardOutput = outputPipe
+    process.standardError = errorPipe
+    process.terminationHandler = { [weak self] process in
+      let reason = process.terminationReason
+      let status = process.terminationStatus
+      self?.end.withLock { $0 = reason == .exit ? .status(status) : .signal(status) }
+    }
+    try process.run()
+    output.collect(outputPipe.fileHandleForReading)
+    error.collect(errorPipe.fileHandleForReading)
+  }
+
+  deinit {
+    if process.isRunning { Glibc.kill(process.processIdentifier, SIGKILL) }
+  }
+
+  /// Where SwiftPM put a product of this package: beside the test bundle.
+  public static func builtProduct(_ name: String) throws -> URL {
+    let bundle = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+    let product = bundle.deletingLastPathComponent().appending(path: name)
+    guard FileManager.default.isExecutableFile(atPath: product.path) else {
+      throw TimeoutError(description: "\(product.path) is not built: run swift build first")
+    }
+    return product
+  }
+
+  public var processID: Int32 { process.processIdentifier }
+
+  /// nil while the process runs.
+  public var exit: Exit? { end.withLock { $0 } }
+
+  /// What was written so far, at most the last 4 MiB.
+  public func text(of stream: Stream) -> String {
+    stream == .output ? output.text : error.text
+  }
+
+  /// Sends a signal, unless the process has ended.
+  public func signal(_ signal: Int32) {
+    if process.isRunning { Glibc.kill(process.processIdentifier, signal) }
+  }
+
+  /// The first line that contains the text.
+  ///
+  /// - Throws: ``TimeoutError`` with what the process wrote, when the line does not come in time or
+  ///   the process ends without it.
+  @discardableResult
+  public func line(
+    containing text: String, on stream: Stream = .output, timeout: Duration = .seconds(30)
+  ) async throws -> String {
+    let deadline = ContinuousClock.now + timeout
+    while true {
+      let ended = exit != nil
+      for line in self.text(of: stream).split(separator: "\n") where line.contains(text) {
+        return String(line)
+      }
+      guard !ended, ContinuousClock.now < deadline else { break }
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    throw TimeoutError(
+      description: """
+        no line with "\(text)" (exit: \(exit.map { "\($0)" } ?? "still running"))
+        output: \(self.text(of: .output).suffix(2_000))
+        error: \(self.text(of: .error).suffix(2_000))
+        """)
+  }
+
+  /// Waits for the end, and for the last of the output.
+  public func waitForExit(timeout: Duration = .seconds(30)) async throws -> Exit {
+    try await eventually("the end of process \(processID)", timeout: timeout) {
+      exit != nil && output.isComplete && error.isComplete
+    }
+    guard let exit else { throw TimeoutError(description: "process \(processID) has no status") }
+    return exit
+  }
+}
+
+/// The bounded tail of what a pipe delivered.
+private final class CollectedOutput: Sendable {
+  private static let bytesMax = 4 << 20
+
+  private let state = Mutex<(bytes: Data, isComplete: Bool)>((Data(), false))
+
+  var text: String { state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
+  var isComplete: Bool { state.withLock { $0.isComplete } }
+
+  func collect(_ handle: FileHandle) {
+    Thread.detachNewThread {
+      while let chunk = try? handle.read(upToCount: 64 << 10), !chunk.isEmpty {
+        self.state.withLock { state in
+          state.bytes.append(chunk)
+          if state.bytes.count > Self.bytesMax {
+            state.bytes = Data(state.bytes.suffix(Self.bytesMax / 2))
+          }
+        }
+      }
+      self.state.withLock { $0.isComplete = true }
+    }
+  }
+}
