@@ -110,6 +110,7 @@ let package = Package(
     .testTarget(
       name: "RerankdClientTests", dependencies: ["RerankdClient", "TestSupport"],
       swiftSettings: strict),
+    .testTarget(name: "rerankdTests", dependencies: ["rerankd"], swiftSettings: strict),
     .testTarget(
       name: "SystemTests",
       dependencies: ["RerankdClient", "Ledger", "TestSupport"],
