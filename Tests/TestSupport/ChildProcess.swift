@@ -45,13 +45,26 @@ public final class ChildProcess: Sendable {
       let status = process.terminationStatus
       self?.end.withLock { $0 = reason == .exit ? .status(status) : .signal(status) }
     }
-    try process.run()
+    try Self.withNoSignalBlocked { try process.run() }
     output.collect(outputPipe.fileHandleForReading)
     error.collect(errorPipe.fileHandleForReading)
   }
 
   deinit {
     if process.isRunning { Glibc.kill(process.processIdentifier, SIGKILL) }
+  }
+
+  /// The threads of the concurrency pool block signals, a child inherits what is blocked, and one
+  /// that never sees SIGTERM is not the program as users run it.
+  private static func withNoSignalBlocked<Failure>(_ body: () throws(Failure) -> Void)
+    throws(Failure)
+  {
+    var none = sigset_t()
+    var former = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &former)
+    defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
+    try body()
   }
 
   /// Where SwiftPM put a product of this package: beside the test bundle.

@@ -165,7 +165,8 @@ struct HubConnection {
   /// A string, or the texts and image URLs of a list of content parts.
   private static func text(of content: Any) -> String? {
     if let text = content as? String { return text }
-    guard let parts = (content as? [String: Any])?["content"] as? [[String: Any]] else { return nil }
+    let object = content as? [String: Any]
+    guard let parts = object?["content"] as? [[String: Any]] else { return nil }
     return parts.compactMap { part in
       part["text"] as? String ?? (part["image_url"] as? [String: Any])?["url"] as? String
     }.joined(separator: " ")
