@@ -156,6 +156,8 @@ public enum LedgerWrite: Sendable, Equatable {
   /// `body` is nil when chunks were put before, by earlier writes or batches.
   case insertJob(JobRecord, body: [UInt8]?)
   case putBodyChunk(JobID, index: UInt32, [UInt8])
+  /// Gives up the chunks of a job that was not and will not be inserted.
+  case dropBody(JobID)
   case updateJob(JobID, JobStateRecord)
   case insertAttempt(AttemptRow)
   case putDelivery(DeliveryRow)
