@@ -13,6 +13,8 @@ let asyncHTTPClient = Target.Dependency.product(
   name: "AsyncHTTPClient", package: "async-http-client")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -30,6 +32,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -57,7 +60,8 @@ let package = Package(
       dependencies: ["Scoring", "Tokenization", "CEngineKernels", "CBuiltInModel"],
       swiftSettings: strict),
     .target(
-      name: "RemoteEngine", dependencies: ["Scoring", asyncHTTPClient, logging],
+      name: "RemoteEngine",
+      dependencies: ["Scoring", asyncHTTPClient, logging, nioCore, nioHTTP1],
       swiftSettings: strict),
 
     // Roles: they never import one another.
@@ -83,7 +87,9 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "rerankctl", dependencies: ["RerankdClient", argumentParser], swiftSettings: strict),
+      name: "rerankctl",
+      dependencies: ["RerankdClient", "RerankdProtocol", argumentParser, protobuf],
+      swiftSettings: strict),
 
     // Tests.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
@@ -103,7 +109,8 @@ let package = Package(
       name: "EmbeddedEngineTests", dependencies: ["EmbeddedEngine", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "RemoteEngineTests", dependencies: ["RemoteEngine", "TestSupport"],
+      name: "RemoteEngineTests",
+      dependencies: ["RemoteEngine", "Scoring", "TestSupport", logging],
       swiftSettings: strict),
     .testTarget(name: "LedgerTests", dependencies: ["Ledger", "TestSupport"], swiftSettings: strict),
     .testTarget(
@@ -115,6 +122,10 @@ let package = Package(
       name: "RerankdClientTests", dependencies: ["RerankdClient", "TestSupport"],
       swiftSettings: strict),
     .testTarget(name: "rerankdTests", dependencies: ["rerankd"], swiftSettings: strict),
+    .testTarget(
+      name: "rerankctlTests",
+      dependencies: ["rerankctl", "RerankdProtocol", "TestSupport", protobuf],
+      swiftSettings: strict),
     .testTarget(
       name: "SystemTests",
       dependencies: ["RerankdClient", "Ledger", "TestSupport"],

@@ -1,0 +1,116 @@
+import RerankdProtocol
+import SwiftProtobuf
+
+/// How a job ended, as it is printed: the ranking, or the error.
+struct OutcomeView: Encodable {
+  var jobId: String
+  var state: String
+  var attempts: UInt32
+  var tenant: String?
+  var idempotencyKey: String?
+  var model: String?
+  var engine: String?
+  var scoreKind: String?
+  var precision: String?
+  var results: [RankedView]?
+  var usage: UsageView?
+  var truncatedDocuments: [UInt32]?
+  var failedDocuments: [FailedView]?
+  var error: ErrorView?
+
+  /// - Parameter documents: the job's texts by index, where the caller has them.
+  init(_ outcome: JobOutcome, documents: [String]) {
+    jobId = JobID(rawValue: outcome.jobID).description
+    state = outcome.state.word
+    attempts = outcome.attempts
+    tenant = outcome.tenant.nonEmpty
+    idempotencyKey = outcome.idempotencyKey.nonEmpty
+    guard outcome.state == .succeeded else {
+      error = ErrorView(outcome.error)
+      return
+    }
+    guard let result = try? RerankResult(serializedBytes: outcome.result) else {
+      error = ErrorView(code: "DATA_LOSS", message: "the result is no RerankResult")
+      return
+    }
+    model = result.model.nonEmpty
+    engine = result.engine.nonEmpty
+    scoreKind = result.scoreKind.nonEmpty
+    precision = result.precision.nonEmpty
+    results = result.results.map { ranked in
+      let index = Int(ranked.index)
+      return RankedView(
+        index: ranked.index, relevanceScore: ranked.relevanceScore,
+        document: documents.indices.contains(index) ? documents[index] : nil)
+    }
+    usage = UsageView(result.usage)
+    if !result.truncatedDocuments.isEmpty { truncatedDocuments = result.truncatedDocuments }
+    if !result.failedDocuments.isEmpty {
+      failedDocuments = result.failedDocuments.map(FailedView.init)
+    }
+  }
+
+  var table: TextTable {
+    var table = TextTable([
+      ("RANK", .right), ("SCORE", .right), ("INDEX", .right), ("DOCUMENT", .left),
+    ])
+    for (rank, row) in (results ?? []).enumerated() {
+      table.append([
+        "\(rank + 1)", Self.fixed(row.relevanceScore), "\(row.index)", row.document ?? "",
+      ])
+    }
+    return table
+  }
+
+  /// Four decimals, which is what eyes compare; JSON has the whole number.
+  static func fixed(_ score: Float) -> String {
+    let scaled = Int((abs(Double(score)) * 10_000).rounded())
+    let decimals = String(scaled % 10_000 + 10_000).dropFirst()
+    return "\(score < 0 && scaled > 0 ? "-" : "")\(scaled / 10_000).\(decimals)"
+  }
+}
+
+struct RankedView: Encodable {
+  var index: UInt32
+  var relevanceScore: Float
+  var document: String?
+}
+
+struct UsageView: Encodable {
+  var promptTokens: UInt64
+  var totalTokens: UInt64
+  var estimated: Bool
+
+  init(_ usage: Usage) {
+    promptTokens = usage.promptTokens
+    totalTokens = usage.totalTokens
+    estimated = usage.estimated
+  }
+}
+
+struct FailedView: Encodable {
+  var index: UInt32
+  var code: String
+  var message: String
+
+  init(_ failed: FailedDocument) {
+    index = failed.index
+    code = StatusCode(wire: failed.code).description
+    message = failed.message
+  }
+}
+
+struct ErrorView: Encodable {
+  var code: String
+  var message: String
+
+  init(code: String, message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  init(_ status: CallStatus) {
+    code = StatusCode(wire: status.code).description
+    message = status.message
+  }
+}

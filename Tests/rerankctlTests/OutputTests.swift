@@ -1,0 +1,64 @@
+import Foundation
+import RerankdProtocol
+import SwiftProtobuf
+import Testing
+
+@testable import rerankctl
+
+@Suite struct OutputTests {
+  @Test func columnsAreAlignedAndLineBreaksStayInTheirCell() {
+    var table = TextTable([("RANK", .right), ("DOCUMENT", .left)])
+    table.append(["1", "one\ntwo"])
+    table.append(["10", "three"])
+    #expect(table.text() == "RANK  DOCUMENT\n   1  one two\n  10  three\n")
+  }
+
+  @Test func theLastColumnIsCutToTheTerminal() {
+    var table = TextTable([("A", .left), ("B", .left)])
+    table.append(["1", "a long document that does not fit"])
+    #expect(table.text(widthMax: 13) == "A  B\n1  a long do…\n")
+  }
+
+  @Test(arguments: [
+    (Float(0.5), "0.5000"), (0.99996, "1.0000"), (1, "1.0000"), (0.00004, "0.0000"),
+    (-1.25, "-1.2500"), (-0.00001, "0.0000"),
+  ])
+  func scoresHaveFourDecimals(score: Float, text: String) {
+    #expect(OutcomeView.fixed(score) == text)
+  }
+
+  @Test(arguments: [
+    (UInt64(0), "0 s"), (59_999, "59 s"), (312_000, "5 min 12 s"), (7_200_000, "2 h 0 min"),
+    (200_000_000, "2 d 7 h"),
+  ])
+  func timesShowTheirTwoLargestUnits(milliseconds: UInt64, text: String) {
+    #expect(StatusView.time(milliseconds) == text)
+  }
+
+  @Test func anOutcomeCarriesItsDocumentsWhereTheyAreKnown() throws {
+    var result = RerankResult()
+    result.model = "builtin"
+    result.results = [(UInt32(1), Float(0.9)), (0, 0.1)].map { index, score in
+      var ranked = RankedDocument()
+      ranked.index = index
+      ranked.relevanceScore = score
+      return ranked
+    }
+    var outcome = JobOutcome()
+    outcome.jobID = JobID(shard: 0, sequence: 5).rawValue
+    outcome.state = .succeeded
+    outcome.result = try result.serializedData()
+    let view = OutcomeView(outcome, documents: ["first"])
+    #expect(view.jobId == "0-5")
+    #expect(view.results?.map(\.document) == [nil, "first"])
+    #expect(view.error == nil)
+    #expect(try Printer.json(view, pretty: false).contains(#""relevance_score":0.9"#))
+  }
+
+  @Test func aResultThatIsNoneIsAnErrorAndNoCrash() {
+    var outcome = JobOutcome()
+    outcome.state = .succeeded
+    outcome.result = .init([0xff])
+    #expect(OutcomeView(outcome, documents: []).error?.code == "DATA_LOSS")
+  }
+}
