@@ -61,7 +61,9 @@ struct FailureTableTests {
   }
 
   @Test(arguments: [
-    (#"{"error":{"message":"No such model","type":"x","param":null,"code":null}}"#, "No such model"),
+    (
+      #"{"error":{"message":"No such model","type":"x","param":null,"code":null}}"#, "No such model"
+    ),
     (#"{"error":"Unauthorized"}"#, "Unauthorized"),
     (#"{"message":"too many tokens"}"#, "too many tokens"),
     (#"{"detail":"Not Found"}"#, "Not Found"),

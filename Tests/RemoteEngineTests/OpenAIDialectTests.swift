@@ -55,13 +55,14 @@ struct OpenAIDialectTests {
     #expect(error?.message.hasPrefix("documents[0]:") == true)
   }
 
-  @Test(arguments: [
-    ([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], "image/png"),
-    ([0xFF, 0xD8, 0xFF, 0xE0], "image/jpeg"),
-    (Array("GIF87a".utf8), "image/gif"),
-    (Array("RIFF....WEBP".utf8), "image/webp"),
-    (Array("RIFF....WAVE".utf8), nil), ([], nil),
-  ] as [([UInt8], String?)])
+  @Test(
+    arguments: [
+      ([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], "image/png"),
+      ([0xFF, 0xD8, 0xFF, 0xE0], "image/jpeg"),
+      (Array("GIF87a".utf8), "image/gif"),
+      (Array("RIFF....WEBP".utf8), "image/webp"),
+      (Array("RIFF....WAVE".utf8), nil), ([], nil),
+    ] as [([UInt8], String?)])
   func formatIsReadFromTheFirstBytes(data: [UInt8], type: String?) {
     #expect(ImageFormat.mediaType(of: data) == type)
   }

@@ -64,8 +64,10 @@ struct RemoteRerankEngineTests {
     (.altered { $0.dropLast() }, .internal, true, false),
     (.altered { $0 + $0.prefix(1) }, .internal, true, false),
     (.altered { $0 + [.init(index: 99, text: "", score: 0.5)] }, .internal, true, false),
-    (.response(status: 307, headers: ["location": "/elsewhere"], body: ""),
-      .failedPrecondition, false, false),
+    (
+      .response(status: 307, headers: ["location": "/elsewhere"], body: ""),
+      .failedPrecondition, false, false
+    ),
   ])
   func faultsAreClassified(
     answer: FakeHub.Answer, code: EngineError.Code, isRetryable: Bool, pausesModel: Bool

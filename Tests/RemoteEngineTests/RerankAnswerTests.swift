@@ -68,7 +68,8 @@ struct RerankAnswerTests {
 
   @Test func repeatedIndexIsRefused() {
     let error = failure(
-      #"{"results":[{"index":0,"relevance_score":0.5},{"index":0,"relevance_score":0.5}]}"#, count: 2)
+      #"{"results":[{"index":0,"relevance_score":0.5},{"index":0,"relevance_score":0.5}]}"#,
+      count: 2)
     #expect(error?.code == .internal)
     #expect(error?.message.contains("index 0 twice") == true)
   }
