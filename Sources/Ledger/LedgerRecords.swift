@@ -16,7 +16,9 @@ public struct JobRecord: Sendable, Equatable {
   public var maxAttempts: UInt32
   /// Wall clock, milliseconds since 1970.
   public var submittedMs: Int64
-  public var deadlineMs: Int64
+  /// How long after acceptance the deadline lies, in milliseconds: what was asked for, never changed.
+  /// The deadline in force is ``JobStateRecord/deadlineMs``, which a control retry sets anew.
+  public var deadlineAfterMs: Int64
   public var bodyBytes: UInt64
   /// How many ``LedgerWrite/putBodyChunk(_:index:_:)`` rows hold the body; 0 when it came with the insert.
   public var bodyChunks: UInt32
@@ -25,7 +27,7 @@ public struct JobRecord: Sendable, Equatable {
   public init(
     id: JobID, model: String, tenant: String, priority: Int32, idempotencyKey: String?,
     payloadHash: [UInt8]?, replyChannel: String?, replyTo: String?, traceparent: String?,
-    maxAttempts: UInt32, submittedMs: Int64, deadlineMs: Int64, bodyBytes: UInt64,
+    maxAttempts: UInt32, submittedMs: Int64, deadlineAfterMs: Int64, bodyBytes: UInt64,
     bodyChunks: UInt32, state: JobStateRecord
   ) {
     self.id = id
@@ -39,7 +41,7 @@ public struct JobRecord: Sendable, Equatable {
     self.traceparent = traceparent
     self.maxAttempts = maxAttempts
     self.submittedMs = submittedMs
-    self.deadlineMs = deadlineMs
+    self.deadlineAfterMs = deadlineAfterMs
     self.bodyBytes = bodyBytes
     self.bodyChunks = bodyChunks
     self.state = state
@@ -50,6 +52,9 @@ public struct JobRecord: Sendable, Equatable {
 /// into the last.
 public struct JobStateRecord: Sendable, Equatable {
   public var state: JobState
+  /// Wall clock, milliseconds since 1970: when the job expires. In the state, since a control retry
+  /// gives the job a new deadline.
+  public var deadlineMs: Int64
   /// The number of the latest attempt; grows with every assignment and is the fence with the epoch.
   public var attempt: UInt32
   /// Attempts that count against ``JobRecord/maxAttempts``.
@@ -67,11 +72,12 @@ public struct JobStateRecord: Sendable, Equatable {
   public var endMessage: String?
 
   public init(
-    state: JobState, attempt: UInt32 = 0, attemptsSpent: UInt32 = 0, workersLost: UInt32 = 0,
+    state: JobState, deadlineMs: Int64, attempt: UInt32 = 0, attemptsSpent: UInt32 = 0, workersLost: UInt32 = 0,
     readyAtMs: Int64 = 0, workerID: String? = nil, leasedAtMs: Int64 = 0, updatedMs: Int64,
     endCode: UInt32 = 0, endMessage: String? = nil
   ) {
     self.state = state
+    self.deadlineMs = deadlineMs
     self.attempt = attempt
     self.attemptsSpent = attemptsSpent
     self.workersLost = workersLost
@@ -162,6 +168,9 @@ public enum LedgerWrite: Sendable, Equatable {
   case insertAttempt(AttemptRow)
   case putDelivery(DeliveryRow)
   case insertReject(RejectRow)
+  /// A value that outlives the process, replacing the one under this name: there are a handful of
+  /// names in all. They come back in ``RecoveredLedger/settings``.
+  case putSetting(name: String, value: String)
 }
 
 public enum LedgerRead: Sendable, Equatable {
@@ -248,14 +257,17 @@ public struct RecoveredLedger: Sendable {
   public var liveJobs: [JobRecord]
   /// Every outcome not yet acknowledged nor parked, by job id, with the terminal job it belongs to.
   public var pendingDeliveries: [(delivery: DeliveryRow, job: JobRecord)]
+  /// Everything that ``LedgerWrite/putSetting(name:value:)`` wrote, by name.
+  public var settings: [String: String]
 
   public init(
     epoch: UInt64, nextSequence: UInt64, liveJobs: [JobRecord],
-    pendingDeliveries: [(delivery: DeliveryRow, job: JobRecord)]
+    pendingDeliveries: [(delivery: DeliveryRow, job: JobRecord)], settings: [String: String] = [:]
   ) {
     self.epoch = epoch
     self.nextSequence = nextSequence
     self.liveJobs = liveJobs
     self.pendingDeliveries = pendingDeliveries
+    self.settings = settings
   }
 }
