@@ -1,0 +1,134 @@
+/// Everything that one queue process may be told: its catalogue and its limits, with their defaults.
+///
+/// The fields here are those of the state machine, `QueueCore`. Times are in milliseconds.
+public struct QueueConfiguration: Sendable {
+  /// The models that jobs may name. Outside it a job is refused with NOT_FOUND; inside it a job
+  /// waits for a worker until its deadline.
+  public var models: [CatalogueModel]
+
+  // Admission: beyond these a submit is refused with RESOURCE_EXHAUSTED.
+
+  /// Jobs that are not terminal, of all tenants and of one.
+  public var liveJobsMax = 500_000
+  public var tenantLiveJobsMax = 250_000
+  /// Bytes of their bodies.
+  public var liveBytesMax: Int64 = 16 << 30
+  public var tenantLiveBytesMax: Int64 = 8 << 30
+  /// Outcomes that no consumer has acknowledged yet, of one reply channel and of all.
+  public var channelUnacknowledgedMax = 100_000
+  public var unacknowledgedMax = 500_000
+  /// When a refused submit may be tried again.
+  public var refusalRetryAfterMs: Int64 = 1_000
+  /// A larger body is written in chunks of this size, in bytes.
+  public var bodyChunkBytes = 1 << 20
+
+  // What a job gets that does not say.
+
+  public var deadlineDefaultMs: Int64 = 3_600_000
+  public var attemptsDefault: UInt32 = 5
+
+  // Order.
+
+  /// One step of priority is worth this much waiting.
+  public var ageingMsPerPriority: Int64 = 1_000
+
+  // Workers and leases.
+
+  public var workersMax = 4_096
+  /// How often workers are told to say something, so that silence means that they are gone.
+  public var workerHeartbeatMs: Int64 = 5_000
+  /// A job whose worker reports no progress for so long is lost.
+  public var leaseMs: Int64 = 30_000
+  /// How long the jobs of a worker that went away, or of the process before a restart, wait for it to
+  /// come back and list them.
+  public var reattachGraceMs: Int64 = 10_000
+  /// A job during which so many workers were lost is poison, and dead.
+  public var workersLostMax: UInt32 = 3
+  /// A worker that gave a job back is given none for so long.
+  public var releaseRestMs: Int64 = 1_000
+
+  // Retries.
+
+  public var retryBaseMs: Int64 = 1_000
+  public var retryCapMs: Int64 = 60_000
+  /// The retry budget of each model (gRPC A6): a retryable failure takes one token, a success gives
+  /// back the ratio. With half of the tokens gone, retries wait out of the longest window.
+  public var retryBudgetTokens = 10.0
+  public var retryBudgetRatio = 0.1
+  /// How long a model rests whose backend refuses everybody and does not say how long.
+  public var modelRestMs: Int64 = 30_000
+
+  // Replies.
+
+  /// A consumer that does not acknowledge an outcome for so long loses it to the next.
+  public var deliveryLeaseMs: Int64 = 30_000
+  /// An outcome sent so often without an acknowledgement is parked.
+  public var deliveryAttemptsMax: UInt32 = 10
+  /// An outcome that nobody acknowledged for so long is parked: 7 days. The ledger's retention must
+  /// keep undelivered outcomes for longer than this.
+  public var deliveryAgeMaxMs: Int64 = 7 * 24 * 3_600_000
+
+  /// Timers that one tick works off; the rest wait for the next, which is due at once.
+  public var timersPerTickMax = 10_000
+
+  public init(models: [CatalogueModel]) {
+    self.models = models
+  }
+}
+
+/// A model that jobs may name, and what producers want to know of it.
+public struct CatalogueModel: Sendable, Equatable {
+  public var name: String
+  /// Tokens of one (query, document) pair, the prompt included, and those held back for the prompt.
+  public var contextTokens: UInt32
+  public var reservedTokens: UInt32
+  public var images: Bool
+
+  public init(name: String, contextTokens: UInt32, reservedTokens: UInt32, images: Bool) {
+    self.name = name
+    self.contextTokens = contextTokens
+    self.reservedTokens = reservedTokens
+    self.images = images
+  }
+}
+
+extension QueueConfiguration {
+  /// The first value that cannot work: its key and what is wanted there; nil when all is well.
+  public var firstProblem: (key: String, message: String)? {
+    if models.isEmpty { return ("models", "the catalogue names no model") }
+    var names: Set<String> = []
+    for (index, model) in models.enumerated() where !names.insert(model.name).inserted {
+      return ("models[\(index)].name", "\"\(model.name)\" is in the catalogue twice")
+    }
+    for (index, model) in models.enumerated() where model.reservedTokens >= model.contextTokens {
+      return ("models[\(index)].reservedTokens", "must be less than contextTokens")
+    }
+    for (key, value) in positiveValues where value < 1 {
+      return (key, "must be at least 1, not \(value)")
+    }
+    if retryCapMs < retryBaseMs { return ("retryCapMs", "must not be below retryBaseMs") }
+    if ageingMsPerPriority < 0 { return ("ageingMsPerPriority", "must not be negative") }
+    if releaseRestMs < 0 { return ("releaseRestMs", "must not be negative") }
+    if retryBudgetTokens < 0 || retryBudgetRatio < 0 {
+      return ("retryBudgetTokens", "the retry budget must not be negative")
+    }
+    return nil
+  }
+
+  private var positiveValues: [(String, Int64)] {
+    [
+      ("liveJobsMax", Int64(liveJobsMax)), ("tenantLiveJobsMax", Int64(tenantLiveJobsMax)),
+      ("liveBytesMax", liveBytesMax), ("tenantLiveBytesMax", tenantLiveBytesMax),
+      ("channelUnacknowledgedMax", Int64(channelUnacknowledgedMax)),
+      ("unacknowledgedMax", Int64(unacknowledgedMax)),
+      ("refusalRetryAfterMs", refusalRetryAfterMs), ("bodyChunkBytes", Int64(bodyChunkBytes)),
+      ("deadlineDefaultMs", deadlineDefaultMs), ("attemptsDefault", Int64(attemptsDefault)),
+      ("workersMax", Int64(workersMax)), ("workerHeartbeatMs", workerHeartbeatMs),
+      ("leaseMs", leaseMs), ("reattachGraceMs", reattachGraceMs),
+      ("workersLostMax", Int64(workersLostMax)), ("retryBaseMs", retryBaseMs),
+      ("modelRestMs", modelRestMs), ("deliveryLeaseMs", deliveryLeaseMs),
+      ("deliveryAttemptsMax", Int64(deliveryAttemptsMax)), ("deliveryAgeMaxMs", deliveryAgeMaxMs),
+      ("timersPerTickMax", Int64(timersPerTickMax)),
+    ]
+  }
+}
