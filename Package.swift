@@ -52,9 +52,9 @@ let package = Package(
     // Scoring: what a relevance score is made of.
     .target(name: "Tokenization", swiftSettings: strict),
     .target(name: "Scoring", dependencies: ["Tokenization"], swiftSettings: strict),
-    .target(name: "CEngineKernels"),
-    .target(
-      name: "CBuiltInModel", exclude: ["Weights"], cSettings: [.headerSearchPath("Weights")]),
+    // Optimised in debug builds too: tests run real models, and the bits are the release's.
+    .target(name: "CEngineKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CBuiltInModel", exclude: ["Weights"]),
     .target(
       name: "EmbeddedEngine",
       dependencies: ["Scoring", "Tokenization", "CEngineKernels", "CBuiltInModel"],
@@ -95,10 +95,14 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"], swiftSettings: strict),
     .testTarget(
-      name: "RerankdProtocolTests", dependencies: ["RerankdProtocol", "TestSupport"],
+      name: "RerankdProtocolTests", dependencies: ["RerankdProtocol", protobuf],
       swiftSettings: strict),
+    .target(
+      name: "WireTestSupport", dependencies: ["ZeroMQ", "RerankdProtocol"],
+      path: "Tests/WireTestSupport", swiftSettings: strict),
     .testTarget(
-      name: "CallTransportTests", dependencies: ["CallTransport", "TestSupport"],
+      name: "CallTransportTests",
+      dependencies: ["CallTransport", "RerankdProtocol", "ZeroMQ", "WireTestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "TokenizationTests", dependencies: ["Tokenization", "TestSupport"],
@@ -106,7 +110,8 @@ let package = Package(
     .testTarget(
       name: "ScoringTests", dependencies: ["Scoring", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "EmbeddedEngineTests", dependencies: ["EmbeddedEngine", "TestSupport"],
+      name: "EmbeddedEngineTests",
+      dependencies: ["EmbeddedEngine", "CEngineKernels", "Scoring", "Tokenization", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "RemoteEngineTests",
@@ -119,7 +124,8 @@ let package = Package(
     .testTarget(
       name: "WorkerRoleTests", dependencies: ["WorkerRole", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "RerankdClientTests", dependencies: ["RerankdClient", "TestSupport"],
+      name: "RerankdClientTests",
+      dependencies: ["RerankdClient", "RerankdProtocol", "ZeroMQ", "WireTestSupport"],
       swiftSettings: strict),
     .testTarget(name: "rerankdTests", dependencies: ["rerankd"], swiftSettings: strict),
     .testTarget(
@@ -136,6 +142,10 @@ let package = Package(
       name: "queue-bench",
       dependencies: ["RerankdClient", "WorkerRole", "Scoring", argumentParser],
       path: "Tests/Benchmarks/queue/Driver", swiftSettings: strict),
+    // Pairs a CPU-second of the embedded engine, for Tests/Benchmarks/engine.
+    .executableTarget(
+      name: "engine-bench", dependencies: ["EmbeddedEngine", "Scoring"],
+      path: "Tests/Benchmarks/engine/Driver", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

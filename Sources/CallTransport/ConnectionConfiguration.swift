@@ -1,0 +1,35 @@
+public import RerankdProtocol
+public import ZeroMQ
+
+/// How a `CallConnection` treats its queue.
+public struct ConnectionConfiguration: Sendable {
+  public var endpoint: Endpoint
+  public var security: SocketOptions.Security = .none
+  public var limits = ProtocolLimits()
+
+  /// A PING goes out when nothing else was sent, or nothing was heard, for this long.
+  public var heartbeatInterval: Duration = .seconds(2)
+  /// The connection is lost when so many intervals passed without a message from the queue.
+  public var silentIntervalsMax = 4
+  /// A new connection on which nothing was heard by then is lost, and its calls fail.
+  public var connectTimeout: Duration = .seconds(3)
+  /// Before a lost connection is opened anew: random up to this, doubled with every failure in a row…
+  public var reopenBackoff: Duration = .milliseconds(50)
+  /// …up to this.
+  public var reopenBackoffMax: Duration = .seconds(2)
+
+  /// Payload bytes that all calls together may hold unsent; beyond it new calls are refused.
+  public var outboxBytesMax = 256 << 20
+  /// Payload bytes that one stream may hold unsent before its `send` waits.
+  public var streamOutboxBytesMax = 8 << 20
+  /// Bytes that one stream may hold received but not taken; beyond it the call fails.
+  public var streamInboxBytesMax = 256 << 20
+  /// Messages taken from the socket before anything else is looked at.
+  public var receiveBatchMax = 256
+  /// How long a closed connection goes on sending.
+  public var linger: Duration = .milliseconds(500)
+
+  public init(endpoint: Endpoint) {
+    self.endpoint = endpoint
+  }
+}
