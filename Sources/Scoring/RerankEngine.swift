@@ -162,6 +162,13 @@ public protocol TokenCounter: Sendable {
   /// Tokens of the text by itself, special tokens not included.
   func count(_ text: String) -> Int
 
+  /// A number that ``count(_:)`` does not exceed, found faster where that is possible.
+  func countMax(_ text: String) -> Int
+
   /// The longest prefix of the text, cut at a character's boundary, of at most so many tokens.
   func truncate(_ text: String, toTokens tokensMax: Int) -> String
+}
+
+extension TokenCounter {
+  public func countMax(_ text: String) -> Int { count(text) }
 }

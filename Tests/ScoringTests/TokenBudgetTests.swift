@@ -1,0 +1,186 @@
+import Foundation
+import Scoring
+import Synchronization
+import Testing
+
+/// A token is a word; it counts how often it was asked.
+private final class WordCounter: TokenCounter {
+  private let counted = Mutex<[String: Int]>([:])
+
+  var isEstimate: Bool { false }
+
+  func count(_ text: String) -> Int {
+    counted.withLock { $0[text, default: 0] += 1 }
+    return text.split(separator: " ").count
+  }
+
+  func countMax(_ text: String) -> Int { text.utf8.count }
+
+  func truncate(_ text: String, toTokens tokensMax: Int) -> String {
+    text.split(separator: " ").prefix(tokensMax).joined(separator: " ")
+  }
+
+  func timesCounted(_ text: String) -> Int { counted.withLock { $0[text, default: 0] } }
+}
+
+struct TokenBudgetTests {
+  private let counter = WordCounter()
+  private let image = Array(Data(base64Encoded: onePixelGIF) ?? Data())
+
+  private func words(_ count: Int) -> String {
+    Array(repeating: "word", count: count).joined(separator: " ")
+  }
+
+  private func check(
+    _ documents: [RerankContent], query: RerankContent = RerankContent(text: "a query"),
+    policy: TokenBudget.Policy = .reject, context: Int = 100, reserved: Int = 3,
+    images: Bool = false, counter: (any TokenCounter)? = nil
+  ) throws -> BudgetReport {
+    let model = EngineModel(
+      name: "m", contextTokens: context, reservedTokens: reserved, acceptsImages: images)
+    return try TokenBudget(model: model, counter: counter ?? self.counter, policy: policy).check(
+      ScoringRequest(model: "m", query: query, documents: documents))
+  }
+
+  private func check(texts: [String], policy: TokenBudget.Policy = .reject) throws -> BudgetReport {
+    try check(texts.map { RerankContent(text: $0) }, policy: policy)
+  }
+
+  @Test func pairThatFillsTheContextFitsAndOneTokenMoreDoesNot() throws {
+    let report = try check(texts: [words(95), words(96)])
+    #expect(report.acceptedDocuments == [0])
+    #expect(
+      report.refusedDocuments == [
+        BudgetReport.RefusedDocument(
+          index: 1, code: .invalidArgument,
+          message: "document 1 makes a pair of 101 tokens; m takes 100", tokens: 101,
+          tokensMax: 100)
+      ])
+  }
+
+  @Test func rejectionNamesTheFirstTwentyDocumentsAndCountsTheRest() throws {
+    let report = try check(texts: ["fits"] + Array(repeating: words(200), count: 23))
+    let rejection = try #require(report.rejection)
+    #expect(rejection.code == .invalidArgument)
+    #expect(!rejection.isRetryable)
+    #expect(rejection.message.hasPrefix("23 of 24 documents cannot be scored: document 1 makes"))
+    #expect(rejection.message.contains("document 20 makes a pair of 205 tokens"))
+    #expect(!rejection.message.contains("document 21"))
+    #expect(rejection.message.hasSuffix("; and 3 more"))
+    #expect(report.refusedDocuments.count == 23)
+    #expect(report.acceptedRequest.documents == [RerankContent(text: "fits")])
+  }
+
+  @Test func nothingIsRejectedWhenAllFits() throws {
+    let report = try check(texts: ["one", "two"])
+    #expect(report.rejection == nil)
+    #expect(report.acceptedRequest.documents.count == 2)
+  }
+
+  @Test func usageIsTheSumOverPairsWithPromptAndQuery() throws {
+    let report = try check(texts: ["one", words(50), "of three words"])
+    #expect(
+      report.usage()
+        == TokenUsage(
+          promptTokens: 3 * (3 + 2) + 1 + 50 + 3, totalTokens: 3 * (3 + 2) + 1 + 50 + 3,
+          estimated: false))
+  }
+
+  @Test func queryIsCountedOnceAndShortDocumentsOnlyForUsage() throws {
+    let report = try check(texts: ["one", "two"])
+    #expect(counter.timesCounted("a query") == 1)
+    #expect(counter.timesCounted("one") == 0)
+    #expect(report.usage().totalTokens == 12)
+    #expect(counter.timesCounted("one") == 1)
+  }
+
+  @Test func truncationShortensTextAndNamesTheDocuments() throws {
+    let report = try check(texts: ["one", words(300), "two"], policy: .truncate)
+    #expect(report.truncatedDocuments == [1])
+    #expect(report.rejection == nil)
+    #expect(report.request.documents[1].text == words(95))
+    #expect(report.usage().totalTokens == 3 * 5 + 1 + 95 + 1)
+  }
+
+  @Test func truncationTakesTheTailOverAllPartsAndKeepsImages() throws {
+    let document = RerankContent(parts: [
+      .text(words(20)), .imageData(image), .text(words(300)), .text("the end"),
+    ])
+    let report = try check([document], policy: .truncate, images: true)
+    // The one-pixel image takes four tokens of the context, and the newline may take one.
+    #expect(
+      report.request.documents[0].parts
+        == [.text(words(20)), .imageData(image), .text(words(95 - 4 - 20 - 1))])
+    #expect(report.truncatedDocuments == [0])
+  }
+
+  @Test func imagesAreNeverCutSoTheirDocumentIsRefused() throws {
+    let document = RerankContent(parts: [.imageURL("https://example.org/a.png"), .text("text")])
+    let report = try check([document], policy: .truncate, images: true)
+    #expect(report.refusedDocuments.map(\.tokens) == [2 + 1_280 + 1 + 3])
+  }
+
+  @Test func queryThatLeavesNoRoomFailsTheRequest() {
+    let error = #expect(throws: EngineError.self) {
+      try check([RerankContent(text: "x")], query: RerankContent(text: words(97)))
+    }
+    #expect(error?.code == .invalidArgument)
+    #expect(error?.message.contains("has 97 tokens of the 97") == true)
+  }
+
+  @Test(arguments: ["", " \n\t\u{3000}"])
+  func emptyQueryFailsTheRequestAndEmptyDocumentsAreRefused(text: String) throws {
+    let error = #expect(throws: EngineError.self) {
+      try check([RerankContent(text: "x")], query: RerankContent(text: text))
+    }
+    #expect(error?.message == "the query is empty")
+    let report = try check(texts: ["x", text])
+    #expect(report.refusedDocuments.map(\.message) == ["document 1 is empty"])
+    #expect(report.refusedDocuments.map(\.tokens) == [nil])
+    let noParts = try check([RerankContent(parts: [])])
+    #expect(noParts.refusedDocuments.map(\.message) == ["document 0 is empty"])
+  }
+
+  @Test func requestWithoutDocumentsFails() {
+    let error = #expect(throws: EngineError.self) { try check([]) }
+    #expect(error?.message == "the request has no documents")
+  }
+
+  @Test func imageOnATextModelIsRefusedByItsDocumentsName() throws {
+    let picture = RerankContent(parts: [.imageData(image)])
+    let report = try check([RerankContent(text: "x"), picture])
+    #expect(
+      report.refusedDocuments.map(\.message)
+        == ["document 1 has an image, and m takes text only"])
+    #expect(throws: EngineError.self) { try check([RerankContent(text: "x")], query: picture) }
+  }
+
+  @Test func imagesCostTheirTokensAndUnknownOnesTheMost() throws {
+    let documents = [
+      RerankContent(parts: [.imageURL("data:image/gif;base64," + onePixelGIF)]),
+      RerankContent(parts: [.text("caption"), .imageURL("HTTPS://example.org/a.png")]),
+    ]
+    let report = try check(documents, context: 32_768, reserved: 200, images: true)
+    #expect(report.rejection == nil)
+    #expect(report.usage().totalTokens == 2 * 202 + 0 + 1 + 1_280)
+  }
+
+  @Test(arguments: ["file:///etc/passwd", "ftp://example.org/a.png", "a.png", "data:,x"])
+  func unusableImageURLsAreRefused(url: String) throws {
+    let report = try check([RerankContent(parts: [.imageURL(url)])], images: true)
+    #expect(report.refusedDocuments.first?.message.hasPrefix("document 0: not a usable") == true)
+  }
+
+  @Test func imageTooLongForTheModelIsRefused() throws {
+    var wide = image
+    wide[6] = 201
+    let report = try check([RerankContent(parts: [.imageData(wide)])], images: true)
+    #expect(report.refusedDocuments.first?.message.contains("201×1") == true)
+  }
+
+  @Test func estimatesAreCalledEstimates() throws {
+    let report = try check([RerankContent(text: words(40))], counter: EstimatedTokenCounter())
+    #expect(report.rejection?.message.contains("tokens (estimated from above)") == true)
+    #expect(report.usage().estimated)
+  }
+}
