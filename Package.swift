@@ -12,6 +12,7 @@ let argumentParser = Target.Dependency.product(
 let asyncHTTPClient = Target.Dependency.product(
   name: "AsyncHTTPClient", package: "async-http-client")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -61,18 +62,21 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "RemoteEngine",
-      dependencies: ["Scoring", asyncHTTPClient, logging, nioCore, nioHTTP1],
+      dependencies: ["Scoring", "Tokenization", asyncHTTPClient, logging, nioCore, nioHTTP1],
       swiftSettings: strict),
 
     // Roles: they never import one another.
-    .target(name: "Ledger", dependencies: ["RerankdProtocol", grdb], swiftSettings: strict),
+    .target(
+      name: "Ledger", dependencies: ["RerankdProtocol", grdb, grdbSQLite], swiftSettings: strict),
     .target(
       name: "QueueRole",
       dependencies: ["ZeroMQ", "Ledger", "RerankdProtocol", logging, serviceLifecycle],
       swiftSettings: strict),
     .target(
       name: "WorkerRole",
-      dependencies: ["CallTransport", "RerankdProtocol", "Scoring", logging, serviceLifecycle],
+      dependencies: [
+        "CallTransport", "RerankdProtocol", "Scoring", logging, protobuf, serviceLifecycle,
+      ],
       swiftSettings: strict),
     .target(
       name: "RerankdClient", dependencies: ["CallTransport", "RerankdProtocol"],
@@ -117,12 +121,19 @@ let package = Package(
       name: "RemoteEngineTests",
       dependencies: ["RemoteEngine", "Scoring", "TestSupport", logging],
       swiftSettings: strict),
-    .testTarget(name: "LedgerTests", dependencies: ["Ledger", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "LedgerTests", dependencies: ["Ledger", "RerankdProtocol", "TestSupport", grdb],
+      swiftSettings: strict),
     .testTarget(
       name: "QueueRoleTests", dependencies: ["QueueRole", "CallTransport", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "WorkerRoleTests", dependencies: ["WorkerRole", "TestSupport"], swiftSettings: strict),
+      name: "WorkerRoleTests",
+      dependencies: [
+        "WorkerRole", "CallTransport", "RerankdProtocol", "Scoring", "TestSupport", "ZeroMQ",
+        logging, protobuf, serviceLifecycle,
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "RerankdClientTests",
       dependencies: ["RerankdClient", "RerankdProtocol", "ZeroMQ", "WireTestSupport"],
