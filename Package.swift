@@ -136,7 +136,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "RerankdClientTests",
-      dependencies: ["RerankdClient", "RerankdProtocol", "ZeroMQ", "WireTestSupport"],
+      dependencies: [
+        "CallTransport", "RerankdClient", "RerankdProtocol", "ZeroMQ", "WireTestSupport", protobuf,
+      ],
       swiftSettings: strict),
     .testTarget(name: "rerankdTests", dependencies: ["rerankd"], swiftSettings: strict),
     .testTarget(

@@ -1,0 +1,9 @@
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+// A vector is two registers here: 6 × 2 accumulators, two of weights, one of activations, of 16.
+#define TILE_ROWS 6
+#define TILE_PANELS 1
+#define KERNEL_TABLE kernels_avx2
+#include "KernelBody.h"
+#pragma clang attribute pop
+#endif
