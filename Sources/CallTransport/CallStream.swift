@@ -44,6 +44,9 @@ public final class CallStream: Sendable {
     throw end.error ?? CallError(.failedPrecondition, "the call has ended already")
   }
 
+  /// Whether the call goes on, as far as this side has heard.
+  public var isOpen: Bool { inbox.end == nil }
+
   /// Ends the call from this side.
   public func cancel() {
     ticket.cancel()

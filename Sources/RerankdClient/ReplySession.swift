@@ -1,0 +1,119 @@
+internal import CallTransport
+internal import RerankdProtocol
+internal import SwiftProtobuf
+internal import Synchronization
+
+/// What a reply consumer and its deliveries share over all attachments: who is held, what is still to
+/// be acknowledged, and which stream is the present one.
+final class ReplySession: Sendable {
+  private struct State {
+    /// Alive as long as the iterator holds it.
+    weak var stream: CallStream?
+    /// Delivered and not acknowledged yet.
+    var held: Set<UInt64> = []
+    /// Acknowledgements that the present stream has not taken yet.
+    var unsent: [UInt64] = []
+    /// Credit to give back with the next message, beyond that of acknowledgements.
+    var spareCredit: UInt32 = 0
+    var isSending = false
+    var hasBeenAnswered = false
+  }
+
+  let configuration: ClientConfiguration
+  private let connection: CallConnection
+  private let channel: String
+  private let tenant: String
+  private let state = Mutex(State())
+
+  /// Acknowledgements in one message.
+  private static let acknowledgementsMax = 1_000
+
+  init(
+    _ connection: CallConnection, _ configuration: ClientConfiguration, _ channel: String,
+    tenant: String
+  ) {
+    self.connection = connection
+    self.configuration = configuration
+    self.channel = channel
+    self.tenant = tenant
+  }
+
+  /// Opens a stream with the credit that is not taken up by held deliveries, and with the
+  /// acknowledgements that the last one did not take.
+  func attach() -> CallStream {
+    state.withLock { state in
+      var request = ReceiveRequest()
+      request.tenant = tenant
+      request.channel = channel
+      request.credit = UInt32(max(0, configuration.deliveriesHeldMax - state.held.count))
+      request.acknowledgedJobIds = state.unsent
+      state.unsent = []
+      state.spareCredit = 0
+      let stream = connection.stream(.receive, first: Self.bytes(of: request))
+      state.stream = stream
+      return stream
+    }
+  }
+
+  /// Notes what was delivered.
+  /// - Returns: what the reader does not hold yet.
+  func take(_ deliveries: [Delivery]) -> [Delivery] {
+    state.withLock { state in
+      state.hasBeenAnswered = true
+      return deliveries.filter { delivery in
+        let isNew = state.held.insert(delivery.outcome.jobID).inserted
+        if !isNew { state.spareCredit += 1 }
+        return isNew
+      }
+    }
+  }
+
+  /// A queue that has answered before is taken to be restarting.
+  func mayReattach(after error: CallError) -> Bool {
+    error.code == .unavailable
+      && (error.details.reason != "NO_QUEUE" || state.withLock(\.hasBeenAnswered))
+  }
+
+  func acknowledge(_ jobID: UInt64) async {
+    let isSender = state.withLock { state in
+      guard state.held.remove(jobID) != nil else { return false }
+      state.unsent.append(jobID)
+      guard !state.isSending else { return false }
+      state.isSending = true
+      return true
+    }
+    // Acknowledgements that come in while one message waits to be sent travel together in the next.
+    guard isSender else { return }
+    while let (stream, request) = nextMessage() {
+      do {
+        try await stream.send(Self.bytes(of: request))
+      } catch {
+        // They go out with the next attachment.
+        state.withLock { $0.unsent = request.acknowledgedJobIds + $0.unsent }
+      }
+    }
+  }
+
+  private func nextMessage() -> (CallStream, ReceiveRequest)? {
+    state.withLock { state in
+      guard let stream = state.stream, stream.isOpen, !state.unsent.isEmpty else {
+        state.isSending = false
+        return nil
+      }
+      var request = ReceiveRequest()
+      request.acknowledgedJobIds = Array(state.unsent.prefix(Self.acknowledgementsMax))
+      state.unsent.removeFirst(request.acknowledgedJobIds.count)
+      request.credit = UInt32(request.acknowledgedJobIds.count) + state.spareCredit
+      state.spareCredit = 0
+      return (stream, request)
+    }
+  }
+
+  private static func bytes(of request: ReceiveRequest) -> [UInt8] {
+    do {
+      return try request.serializedBytes()
+    } catch {
+      preconditionFailure("a ReceiveRequest cannot be serialized: \(error)")
+    }
+  }
+}
