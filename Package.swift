@@ -11,6 +11,7 @@ let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient = Target.Dependency.product(
   name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -32,6 +33,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
@@ -70,7 +72,9 @@ let package = Package(
       name: "Ledger", dependencies: ["RerankdProtocol", grdb, grdbSQLite], swiftSettings: strict),
     .target(
       name: "QueueRole",
-      dependencies: ["ZeroMQ", "Ledger", "RerankdProtocol", logging, serviceLifecycle],
+      dependencies: [
+        "ZeroMQ", "Ledger", "RerankdProtocol", crypto, logging, protobuf, serviceLifecycle,
+      ],
       swiftSettings: strict),
     .target(
       name: "WorkerRole",

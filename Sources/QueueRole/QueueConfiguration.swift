@@ -1,7 +1,16 @@
+public import Ledger
+
 /// Everything that one queue process may be told: its catalogue and its limits, with their defaults.
 ///
-/// The fields here are those of the state machine, `QueueCore`. Times are in milliseconds.
+/// The fields here are those of the state machine, `QueueCore`, times in milliseconds; those of the
+/// shell around it and of the ledger lie in structs of their own.
 public struct QueueConfiguration: Sendable {
+  /// Sockets, connections, checks of what comes in.
+  public var shell = ShellConfiguration()
+  public var ledger = LedgerConfiguration(path: "rerankd-ledger.sqlite")
+  /// Which of a deployment's queues this is; job ids carry it, and the ledger remembers it.
+  public var shard: UInt16 = 0
+
   /// The models that jobs may name. Outside it a job is refused with NOT_FOUND; inside it a job
   /// waits for a worker until its deadline.
   public var models: [CatalogueModel]
@@ -112,7 +121,7 @@ extension QueueConfiguration {
     if retryBudgetTokens < 0 || retryBudgetRatio < 0 {
       return ("retryBudgetTokens", "the retry budget must not be negative")
     }
-    return nil
+    return shell.firstProblem
   }
 
   private var positiveValues: [(String, Int64)] {

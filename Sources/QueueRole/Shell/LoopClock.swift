@@ -1,0 +1,21 @@
+internal import Glibc
+
+/// The core's time and randomness.
+struct LoopClock {
+  /// A system call for each input would be too much, and what the seeds are for, jitter, needs no
+  /// secrecy.
+  private var random = SplitMix64(seed: .random(in: .min ... .max))
+
+  static var monotonicMs: Int64 { milliseconds(CLOCK_MONOTONIC) }
+  static var wallMs: Int64 { milliseconds(CLOCK_REALTIME) }
+
+  mutating func moment() -> Moment {
+    Moment(monotonicMs: Self.monotonicMs, wallMs: Self.wallMs, seed: random.next())
+  }
+
+  private static func milliseconds(_ clock: clockid_t) -> Int64 {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+  }
+}

@@ -1,0 +1,88 @@
+internal import Ledger
+internal import RerankdProtocol
+
+/// What one batch has to tell one worker, gathered so that it leaves in as few `QueueMessage`s as the
+/// size of the bodies allows.
+struct WorkerDraft {
+  private(set) var attached: AttachedNotice?
+  private(set) var assignments: [AssignmentOrder] = []
+  private(set) var notice = WorkerNotice()
+
+  mutating func add(_ attached: AttachedNotice) { self.attached = attached }
+
+  mutating func add(_ orders: [AssignmentOrder]) { assignments += orders }
+
+  mutating func add(_ more: WorkerNotice) {
+    notice.recorded += more.recorded
+    notice.drain = notice.drain || more.drain
+    for lease in more.revoked {
+      // Assigned and taken back within one batch: the worker need not hear of it.
+      if let index = assignments.firstIndex(where: { $0.lease == lease }) {
+        assignments.remove(at: index)
+      } else {
+        notice.revoked.append(lease)
+      }
+    }
+  }
+
+  /// Serialized `QueueMessage`s. A job without a body is left out: it cannot be read, which the
+  /// caller has logged, and its lease will run out.
+  func messages(bytesTarget: Int, body: (JobID) -> [UInt8]?) -> [[UInt8]] {
+    var messages: [[UInt8]] = []
+    var writer = ProtobufWriter()
+    if let attached { writer.message(1, attached.writer) }
+    writer.packed(3, notice.recorded.lazy.map(\.rawValue))
+    for lease in notice.revoked { writer.message(4, lease.writer) }
+    writer.varint(5, notice.drain ? 1 : 0)
+    for order in assignments {
+      guard let body = body(order.lease.job) else { continue }
+      let head = order.head
+      let bytes = head.bytes.count + ProtobufWriter.dataBytes(5, body.count)
+      if !writer.bytes.isEmpty, writer.bytes.count + bytes > bytesTarget {
+        messages.append(writer.bytes)
+        writer = ProtobufWriter()
+      }
+      writer.reserve(writer.bytes.count + bytes + 16)
+      writer.header(2, byteCount: bytes)
+      writer.append(head)
+      writer.data(5, body)
+    }
+    if !writer.bytes.isEmpty { messages.append(writer.bytes) }
+    return messages
+  }
+}
+
+extension AttachedNotice {
+  fileprivate var writer: ProtobufWriter {
+    var writer = ProtobufWriter()
+    writer.varint(1, epoch)
+    writer.varint(2, UInt64(shard))
+    writer.varint(3, UInt64(max(0, leaseMs)))
+    writer.varint(4, UInt64(max(0, heartbeatMs)))
+    writer.packed(5, adopted.lazy.map(\.rawValue))
+    return writer
+  }
+}
+
+extension Lease {
+  fileprivate var writer: ProtobufWriter {
+    var writer = ProtobufWriter()
+    writer.varint(1, job.rawValue)
+    writer.varint(2, UInt64(attempt))
+    writer.varint(3, epoch)
+    return writer
+  }
+}
+
+extension AssignmentOrder {
+  /// An `Assignment` without its body.
+  fileprivate var head: ProtobufWriter {
+    var writer = ProtobufWriter()
+    writer.message(1, lease.writer)
+    writer.string(2, model)
+    writer.string(3, tenant)
+    writer.varint(4, UInt64(max(0, remainingMs)))
+    writer.string(6, traceparent ?? "")
+    return writer
+  }
+}

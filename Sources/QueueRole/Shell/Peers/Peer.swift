@@ -1,0 +1,77 @@
+internal import RerankdProtocol
+
+/// Which of the queue's two call sockets.
+enum ListenSocket: Hashable, Sendable {
+  case producers, workers
+
+  /// Work is spoken on the workers' socket and nothing else, so that each can be given its own
+  /// firewall rule and its own keys.
+  func serves(_ method: RerankdProtocol.Method) -> Bool {
+    (method == .attach) == (self == .workers)
+  }
+}
+
+/// How libzmq knows a peer. The id is libzmq's own: a zero byte and 32 bits.
+struct RoutingKey: Hashable, Sendable {
+  var socket: ListenSocket
+  var number: UInt32
+
+  /// Nil for an id that the peer has chosen itself: another could choose it, too.
+  init?(_ socket: ListenSocket, routingID: [UInt8]) {
+    guard routingID.count == 5, routingID[0] == 0 else { return nil }
+    self.socket = socket
+    number = routingID.dropFirst().reduce(0) { $0 << 8 | UInt32($1) }
+  }
+}
+
+/// A call, and which of the calls that ever had its id: while a message is being looked at, the peer
+/// may have ended the call and opened another under the same id.
+struct CallInstance: Hashable, Sendable {
+  var call: CallRef
+  var serial: UInt64
+}
+
+/// A connection as `PeerTable` keeps it. A class, so that it is changed in place.
+final class Peer {
+  let id: PeerID
+  let key: RoutingKey
+  let routingID: [UInt8]
+  var lastHeardMs: Int64
+  /// When the core was last told that the peer is alive.
+  var reportedHeardMs: Int64 = 0
+  var calls: [UInt64: PeerCall] = [:]
+  /// Bytes of unfinished messages of all its calls.
+  var assemblingBytes = 0
+
+  init(id: PeerID, key: RoutingKey, routingID: [UInt8], nowMs: Int64) {
+    self.id = id
+    self.key = key
+    self.routingID = routingID
+    lastHeardMs = nowMs
+  }
+}
+
+/// A call from OPEN until its STATUS has left.
+struct PeerCall {
+  enum Phase {
+    /// Goes to `ending` when the core or the shell decides its end; is removed by CANCEL, and with
+    /// its peer.
+    case open
+    /// Its STATUS waits for a batch to be durable. Is removed when that leaves, and by CANCEL.
+    case ending
+  }
+
+  let method: RerankdProtocol.Method
+  let serial: UInt64
+  /// Monotonic; nil: none was set.
+  let deadlineMs: Int64?
+  var phase = Phase.open
+  var assembler: MessageAssembler
+  var window: ReceiveWindow
+  /// Whole messages handed to the validator so far.
+  var messages = 0
+  /// The client has said END, or has sent the one message of a unary call.
+  var isHalfClosed = false
+  /// The core has had an input of this call, and is to hear when it ends otherwise.
+  var isKnownToCore = false
+}

@@ -1,0 +1,208 @@
+internal import Ledger
+internal import Logging
+internal import RerankdProtocol
+internal import ZeroMQ
+
+/// The queue's one loop, on one thread that owns the sockets and the core.
+///
+/// A turn: wait for sockets, other threads or time; take what the ledger and the validator have
+/// finished; drain the sockets, bounded by count and bytes; let the validator decode and check what
+/// came; give the core its inputs; put the effects into the open batch; hand that batch to the ledger
+/// unless it is busy; send what belongs to batches that are durable. Nothing blocks but the wait.
+///
+/// Memory is bounded at each step: what waits for the validator, what is in the open batch and how many
+/// batches wait are limited, and beyond the limits the sockets are not read, so that the pressure goes
+/// back to the peers.
+final class QueueLoop {
+  private enum Phase: Equatable {
+    /// To `closing` by `shutDown`.
+    case serving
+    /// What has come is finished, nothing new is read; then `ended`.
+    case closing(untilMs: Int64)
+    case ended
+  }
+
+  let configuration: ShellConfiguration
+  let logger: Logger
+  let ledger: Ledger
+  let mailbox: LoopMailbox
+  let sockets: QueueSockets
+  let pushReplies: PushReplies
+  let intake: IntakeQueue
+  let decoder: CallDecoder
+
+  var core: QueueCore
+  var clock = LoopClock()
+  /// Of this turn.
+  var nowMs: Int64
+  var peers: PeerTable
+  var pipeline: BatchPipeline
+  var outboxes: Outboxes
+  var bodies: PayloadCache
+  var results: PayloadCache
+  var counters = ShellCounters()
+
+  /// What the peer table wants done, in order.
+  var actions: [PeerAction] = []
+  /// Read in this turn, for the validator.
+  var unchecked: [IntakeItem] = []
+  /// Handed to the validator and not yet back.
+  var validatorItems = 0
+  var validatorBytes = 0
+  /// Checked, and not yet given to the core.
+  var checked: [IntakeResult] = []
+  var effects: [QueueEffect] = []
+
+  private var phase = Phase.serving
+  private var sweepDueMs: Int64 = 0
+  private var spaceDueMs: Int64 = 0
+  private var retryDueMs: Int64 = 0
+  private var acceptsSubmits = true
+
+  init(
+    _ configuration: QueueConfiguration, core: QueueCore, ledger: Ledger, sockets: QueueSockets,
+    mailbox: LoopMailbox, logger: Logger
+  ) {
+    let shell = configuration.shell
+    self.configuration = shell
+    self.core = core
+    self.ledger = ledger
+    self.sockets = sockets
+    self.mailbox = mailbox
+    self.logger = logger
+    nowMs = LoopClock.monotonicMs
+    peers = PeerTable(limits: shell.peers)
+    pipeline = BatchPipeline(limits: shell.batch)
+    outboxes = Outboxes(limits: shell.outbox)
+    bodies = PayloadCache(bytesMax: shell.bodyCacheBytesMax)
+    results = PayloadCache(bytesMax: shell.resultCacheBytesMax)
+    pushReplies = PushReplies(context: sockets.context, limits: shell.pushReplies)
+    let takesImages = Dictionary(
+      configuration.models.map { ($0.name, $0.images) }, uniquingKeysWith: { first, _ in first })
+    decoder = CallDecoder(limits: shell.intake, takesImages: takesImages)
+    intake = IntakeQueue(decoder: decoder) { results in mailbox.post(.validated(results)) }
+    mailbox.wake(by: sockets.poller.wakeUp)
+  }
+
+  /// Returns after a shutdown.
+  /// - Throws: `ZeroMQError` when a socket fails in a way that no peer can cause.
+  func run() throws(ZeroMQError) {
+    while phase != .ended {
+      try sockets.poller.wait(timeout: waitTime)
+      nowMs = LoopClock.monotonicMs
+      takeEvents()
+      if phase == .serving, hasRoom { try drain() }
+      checkDrained()
+      admitChecked()
+      runTimers()
+      performActions()
+      commitAndSend()
+      if case .closing(let untilMs) = phase { try advanceClosing(untilMs) }
+    }
+    pushReplies.close()
+  }
+
+  /// Whether more may be read.
+  private var hasRoom: Bool {
+    !pipeline.isFull && checked.isEmpty && validatorItems < configuration.validatorItemsMax
+      && validatorBytes < configuration.validatorBytesMax
+  }
+
+  private var waitTime: Duration {
+    sockets.setReading(phase == .serving && hasRoom)
+    if !checked.isEmpty, !pipeline.isFull { return .zero }
+    var dueMs = spaceDueMs
+    if !peers.isEmpty { dueMs = min(dueMs, sweepDueMs) }
+    if let wakeMs = core.nextWakeMs { dueMs = min(dueMs, wakeMs) }
+    if !outboxes.isEmpty || pushReplies.hasWaiting { dueMs = min(dueMs, retryDueMs) }
+    if case .closing(let untilMs) = phase { dueMs = min(dueMs, untilMs) }
+    return .milliseconds(max(0, dueMs - LoopClock.monotonicMs))
+  }
+
+  private func takeEvents() {
+    for event in mailbox.take() {
+      switch event {
+      case .durable(let sequence):
+        pipeline.durable(sequence)
+      case .read(let ticket, let result):
+        if case .failed(let message) = result {
+          logger.error("the ledger could not be read", metadata: ["reason": "\(message)"])
+        }
+        if let coreTicket = pipeline.answered(ticket, result) { apply(.read(coreTicket, result)) }
+      case .validated(let results):
+        validatorItems -= results.count
+        validatorBytes -= results.reduce(0) { $0 + $1.bytes }
+        checked += results
+      case .shutDown:
+        guard phase == .serving else { continue }
+        peers.isClosing = true
+        let graceMs = Int64(configuration.shutdownGrace.wholeMilliseconds)
+        phase = .closing(untilMs: nowMs + graceMs)
+      }
+    }
+  }
+
+  private func drain() throws(ZeroMQError) {
+    for socket in [ListenSocket.workers, .producers] {
+      try sockets.drain(socket, configuration) { received in
+        switch received {
+        case .message(let frames):
+          peers.receive(frames, on: socket, nowMs: nowMs, into: &actions)
+        case .oversized(let frames):
+          peers.receiveOversized(frames, on: socket, into: &actions)
+        }
+      }
+    }
+    try sockets.drainBare(configuration) { received in
+      switch received {
+      case .message(let frames) where frames.count == 1:
+        unchecked.append(.bare(frames[0]))
+      case .message, .oversized:
+        counters.bareRejectedMalformed += 1
+      }
+    }
+    performActions()
+  }
+
+  private func runTimers() {
+    if phase == .serving, let wakeMs = core.nextWakeMs, wakeMs <= nowMs { apply(.tick) }
+    if sweepDueMs <= nowMs {
+      sweepDueMs = nowMs + Int64(configuration.sweepInterval.wholeMilliseconds)
+      peers.sweep(nowMs: nowMs, into: &actions)
+    }
+    if retryDueMs <= nowMs, !outboxes.isEmpty || pushReplies.hasWaiting {
+      retryDueMs = nowMs + Int64(configuration.outbox.retryInterval.wholeMilliseconds)
+      flushOutboxes()
+      pushReplies.flush(nowMs: nowMs)
+    }
+    if spaceDueMs <= nowMs {
+      spaceDueMs = nowMs + Int64(configuration.spaceInterval.wholeMilliseconds)
+      pushReplies.flush(nowMs: nowMs)
+      let accepts = ledger.status().acceptsSubmits
+      guard accepts != acceptsSubmits else { return }
+      acceptsSubmits = accepts
+      logger.log(
+        level: accepts ? .notice : .error,
+        accepts
+          ? "there is free space again: submits are taken"
+          : "free space is below the reserve: submits are refused")
+      apply(.space(acceptsSubmits: accepts))
+    }
+  }
+
+  /// All that was taken in is answered; then the calls that still wait are told to come back, and
+  /// what a full connection keeps from leaving gets the rest of the grace.
+  private func advanceClosing(_ untilMs: Int64) throws(ZeroMQError) {
+    let isOver = nowMs >= untilMs
+    let isFinished = validatorItems == 0 && checked.isEmpty && pipeline.isIdle
+    guard isFinished || isOver else { return }
+    // Calls that came meanwhile are refused; messages of older ones are left to their senders.
+    try drain()
+    unchecked = []
+    for instance in peers.openCalls { peers.fail(instance, .queueIsClosing, into: &actions) }
+    actions.removeAll { if case .callEnded = $0 { true } else { false } }
+    performActions()
+    flushOutboxes()
+    if outboxes.isEmpty || isOver { phase = .ended }
+  }
+}

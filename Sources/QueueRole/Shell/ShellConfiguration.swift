@@ -1,0 +1,111 @@
+internal import RerankdProtocol
+internal import ZeroMQ
+
+/// Where the queue listens, and how much its shell takes in, keeps and sends.
+public struct ShellConfiguration: Sendable, Equatable {
+  /// JobQueue, Replies and Control. A port of "*" takes a free one.
+  public var producersEndpoint = DefaultEndpoint.producers
+  /// Work.
+  public var workersEndpoint = DefaultEndpoint.workers
+  /// Bare jobs; nil: there is no such intake. It has no answers and needs no key, so it is bound
+  /// beyond this machine only as an insecure one.
+  public var bareEndpoint: String? = DefaultEndpoint.bareIntake
+  /// A file with the secret CURVE key of the two call sockets: 40 characters of Z85.
+  public var curveSecretKeyPath: String?
+  /// Both must be true to listen beyond this machine without CURVE: whoever reaches the port may then
+  /// submit, read and cancel every job.
+  public var insecureListen = false
+  public var insecureListenConfirmed = false
+
+  public var peers = PeerLimits()
+  public var intake = IntakeLimits()
+  public var batch = BatchLimits()
+  public var outbox = OutboxLimits()
+  public var pushReplies = PushReplyLimits()
+
+  /// One turn of the loop reads so much from each socket before it serves the others.
+  public var drainMessagesMax = 512
+  public var drainBytesMax = 16 << 20
+  /// So much of a turn is checked on the loop itself when the validator has nothing to do.
+  public var inlineBytesMax = 256 << 10
+  /// With so much at the validator the loop reads nothing more.
+  public var validatorItemsMax = 4_096
+  public var validatorBytesMax = 128 << 20
+  /// Whole messages that libzmq holds for each peer, in either direction, beyond these limits.
+  public var socketMessagesMax = 128
+  /// Bodies and results kept in memory until they are sent; what has no room is read back.
+  public var bodyCacheBytesMax = 256 << 20
+  public var resultCacheBytesMax = 128 << 20
+  /// Many assignments, or deliveries, leave in messages of about this size.
+  public var messageBytesTarget = 512 << 10
+  /// How often free space and silent peers are looked at, and how often the timeouts of calls.
+  public var spaceInterval: Duration = .seconds(1)
+  public var sweepInterval: Duration = .milliseconds(50)
+  /// How long a shutdown waits for answers to leave.
+  public var shutdownGrace: Duration = .seconds(5)
+
+  public init() {}
+}
+
+extension ShellConfiguration {
+  /// The first value that cannot work: its key and what is wanted there; nil when all is well.
+  var firstProblem: (key: String, message: String)? {
+    let endpoints = [
+      ("shell.producersEndpoint", producersEndpoint, curveSecretKeyPath != nil),
+      ("shell.workersEndpoint", workersEndpoint, curveSecretKeyPath != nil),
+      ("shell.bareEndpoint", bareEndpoint ?? DefaultEndpoint.bareIntake, false),
+    ]
+    for (key, text, isEncrypted) in endpoints {
+      let endpoint: Endpoint
+      do {
+        endpoint = try Endpoint(text)
+      } catch {
+        return (key, error.message)
+      }
+      if !endpoint.isLoopbackOrIPC, !isEncrypted, !(insecureListen && insecureListenConfirmed) {
+        return (
+          key,
+          "'\(text)' can be reached from other machines: set shell.curveSecretKeyPath, listen on "
+            + "loopback or ipc, or set both insecureListen and insecureListenConfirmed"
+        )
+      }
+    }
+    for (key, value) in positiveValues where value < 1 {
+      return ("shell.\(key)", "must be at least 1, not \(value)")
+    }
+    if messageBytesTarget > peers.wire.frameBytesMax {
+      return ("shell.messageBytesTarget", "must not exceed frameBytesMax, \(peers.wire.frameBytesMax)")
+    }
+    if outbox.bytesPerPeerMax < intake.workerCreditBytesMax {
+      return (
+        "shell.outbox.bytesPerPeerMax",
+        "must not be below intake.workerCreditBytesMax, which one worker may be sent at once"
+      )
+    }
+    return nil
+  }
+
+  private var positiveValues: [(String, Int)] {
+    [
+      ("peers.peersMax", peers.peersMax),
+      ("peers.assemblingBytesPerPeerMax", peers.assemblingBytesPerPeerMax),
+      ("peers.assemblingBytesMax", peers.assemblingBytesMax),
+      ("intake.documentsMax", intake.documentsMax),
+      ("intake.documentTextBytesMax", intake.documentTextBytesMax),
+      ("intake.requestBytesMax", intake.requestBytesMax),
+      ("intake.submitJobsMax", intake.submitJobsMax),
+      ("intake.workerCreditJobsMax", intake.workerCreditJobsMax),
+      ("intake.workerCreditBytesMax", intake.workerCreditBytesMax),
+      ("intake.resultBytesMax", intake.resultBytesMax),
+      ("batch.writesMax", batch.writesMax), ("batch.writeBytesMax", batch.writeBytesMax),
+      ("batch.readsMax", batch.readsMax), ("batch.sealedMax", batch.sealedMax),
+      ("outbox.messagesMax", outbox.messagesMax), ("outbox.bytesMax", outbox.bytesMax),
+      ("pushReplies.endpointsMax", pushReplies.endpointsMax),
+      ("pushReplies.messagesMax", pushReplies.messagesMax),
+      ("pushReplies.bytesMax", pushReplies.bytesMax),
+      ("drainMessagesMax", drainMessagesMax), ("drainBytesMax", drainBytesMax),
+      ("validatorItemsMax", validatorItemsMax), ("validatorBytesMax", validatorBytesMax),
+      ("socketMessagesMax", socketMessagesMax), ("messageBytesTarget", messageBytesTarget),
+    ]
+  }
+}
