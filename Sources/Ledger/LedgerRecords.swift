@@ -72,9 +72,9 @@ public struct JobStateRecord: Sendable, Equatable {
   public var endMessage: String?
 
   public init(
-    state: JobState, deadlineMs: Int64, attempt: UInt32 = 0, attemptsSpent: UInt32 = 0, workersLost: UInt32 = 0,
-    readyAtMs: Int64 = 0, workerID: String? = nil, leasedAtMs: Int64 = 0, updatedMs: Int64,
-    endCode: UInt32 = 0, endMessage: String? = nil
+    state: JobState, deadlineMs: Int64, attempt: UInt32 = 0, attemptsSpent: UInt32 = 0,
+    workersLost: UInt32 = 0, readyAtMs: Int64 = 0, workerID: String? = nil, leasedAtMs: Int64 = 0,
+    updatedMs: Int64, endCode: UInt32 = 0, endMessage: String? = nil
   ) {
     self.state = state
     self.deadlineMs = deadlineMs

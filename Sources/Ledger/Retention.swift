@@ -1,0 +1,112 @@
+import RerankdProtocol
+
+/// Removes ended jobs that are too old or too many, oldest first, in slices.
+///
+/// A sweep walks the jobs in the order of their ids, which is the order of their submission, and
+/// ends where a job is too young to go. What it must spare it passes by; the next sweep, an
+/// interval later, looks at it again.
+struct Retention {
+  let limits: LedgerRetention
+  /// No job up to this sequence is certain to exist any more: the highest that was removed since
+  /// the ledger was opened.
+  private(set) var removedThrough: Int64 = 0
+  /// Whether the sweep has more to look at.
+  private(set) var hasMore = true
+
+  private var endedJobs = 0
+  private var cursor: Int64 = 0
+
+  init(limits: LedgerRetention) {
+    self.limits = limits
+  }
+
+  mutating func begin(endedJobs: Int) { self.endedJobs = endedJobs }
+  mutating func jobEnded() { endedJobs += 1 }
+  mutating func jobRevived() { endedJobs -= 1 }
+
+  mutating func startSweep() {
+    cursor = 0
+    hasMore = true
+  }
+
+  /// One slice, inside the caller's transaction. Costs nothing when there is nothing to do.
+  mutating func slice(
+    rowsMax: Int, nowMs: Int64, _ statements: WriterStatements
+  ) throws(LedgerError) {
+    var excess = endedJobs - limits.countTerminalMax
+    guard hasMore || excess > 0 else { return }
+
+    var runs: [ClosedRange<Int64>] = []
+    var rows = 0
+    var reachedYoung = false
+    let select = statements.selectRemovable
+    select.bind(1, cursor)
+    select.bind(2, Int64(rowsMax))
+    while try select.step() {
+      let job = Candidate(select)
+      if excess <= 0, nowMs - job.submittedMs < limits.ageTerminalMs {
+        // Later ones were submitted later still.
+        reachedYoung = true
+        select.reset()
+        break
+      }
+      rows += 1
+      cursor = job.sequence
+      guard isRemovable(job, excess: excess, nowMs: nowMs) else { continue }
+      excess -= 1
+      endedJobs -= 1
+      if let last = runs.last, last.upperBound + 1 == job.sequence {
+        runs[runs.count - 1] = last.lowerBound...job.sequence
+      } else {
+        runs.append(job.sequence...job.sequence)
+      }
+    }
+    hasMore = !reachedYoung && rows == rowsMax
+    for run in runs { try remove(run, statements) }
+    if let highest = runs.last?.upperBound {
+      removedThrough = max(removedThrough, highest)
+      statements.raiseFloor.bind(1, highest + 1)
+      try statements.raiseFloor.run()
+    }
+  }
+
+  private func isRemovable(_ job: Candidate, excess: Int, nowMs: Int64) -> Bool {
+    guard job.state.rawValue > JobState.leased.rawValue else { return false }
+    let age = nowMs - job.updatedMs
+    if job.isUndelivered, age < limits.undeliveredAgeMinMs { return false }
+    if job.hasKey, nowMs - job.submittedMs < limits.keyAgeMinMs { return false }
+    return excess > 0 || age >= limits.ageTerminalMs
+  }
+
+  private func remove(
+    _ run: ClosedRange<Int64>, _ statements: WriterStatements
+  ) throws(LedgerError) {
+    statements.deleteJobs.bind(1, run.lowerBound)
+    statements.deleteJobs.bind(2, run.upperBound)
+    try statements.deleteJobs.run()
+    for statement in [statements.deleteBodyRange, statements.deleteAttemptRange] {
+      statement.bind(1, RowKey.first(run.lowerBound))
+      statement.bind(2, RowKey.last(run.upperBound))
+      try statement.run()
+    }
+  }
+
+  private struct Candidate {
+    let sequence: Int64
+    let state: JobState
+    let updatedMs: Int64
+    let submittedMs: Int64
+    let isUndelivered: Bool
+    let hasKey: Bool
+
+    init(_ row: Statement) {
+      sequence = row.int(0)
+      state = JobState(rawValue: Int(row.int(1))) ?? .unspecified
+      updatedMs = row.int(2)
+      submittedMs = row.int(3)
+      let delivery = DeliveryState(rawValue: Int(row.int(4))) ?? .none
+      isUndelivered = delivery == .pending || delivery == .parked
+      hasKey = row.int(5) != 0
+    }
+  }
+}
