@@ -157,7 +157,10 @@ let package = Package(
     // The load generator of Tests/Benchmarks/queue.
     .executableTarget(
       name: "queue-bench",
-      dependencies: ["RerankdClient", "WorkerRole", "Scoring", argumentParser],
+      dependencies: [
+        "RerankdClient", "RerankdProtocol", "CallTransport", "ZeroMQ", "WorkerRole", "Scoring",
+        argumentParser, logging,
+      ],
       path: "Tests/Benchmarks/queue/Driver", swiftSettings: strict),
     // Pairs a CPU-second of the embedded engine, for Tests/Benchmarks/engine.
     .executableTarget(

@@ -18,6 +18,8 @@ public struct RemoteEngineConfiguration: Sendable, Equatable {
     public var reservedTokens = 200
     public var acceptsImages = false
     public var scoreKind = ScoreKind.sigmoid
+    /// A Hugging Face folder with the model's tokenizer, for exact counts; nil estimates from above.
+    public var tokenizerFolder: String?
 
     public init(name: String, servedName: String? = nil, answeredName: String? = nil) {
       self.name = name

@@ -21,18 +21,15 @@ public final class RemoteRerankEngine: RerankEngine {
   /// While an answer is outstanding within its time the job counts as moving, this often.
   private static let progressInterval = Duration.seconds(1)
 
-  /// - Parameters:
-  ///   - tokenCounters: exact counters by the model's name; models without one are estimated.
-  ///   - environment: where tokens are looked up.
-  /// - Throws: ``RemoteEngineConfiguration/Invalid``.
+  /// - Parameter environment: where a token is looked up.
+  /// - Throws: ``RemoteEngineConfiguration/Invalid``, for a tokenizer that cannot be used as well.
   public init(
-    _ configuration: RemoteEngineConfiguration, tokenCounters: [String: any TokenCounter] = [:],
-    environment: [String: String], logger: Logger
+    _ configuration: RemoteEngineConfiguration, environment: [String: String], logger: Logger
   ) throws {
     try configuration.validate()
     name = configuration.name
     self.configuration = configuration
-    counters = tokenCounters
+    counters = try configuration.tokenCounters()
     self.logger = logger
     tokens = BearerTokenSource(
       configuration.credentials, pause: configuration.credentialsPause, environment: environment,

@@ -1,0 +1,121 @@
+import RerankdProtocol
+import Scoring
+import SwiftProtobuf
+
+/// One attempt at one job: reads the request, holds every pair against the model's budget, has the
+/// engine score what fits, ranks. Whatever goes wrong becomes the attempt's outcome and nothing else.
+struct AttemptRunner: Sendable {
+  /// Where a model's jobs go.
+  struct ServedModel: Sendable {
+    var engine: any RerankEngine
+    var model: EngineModel
+  }
+
+  let configuration: WorkerConfiguration
+  let models: [String: ServedModel]
+
+  /// - Parameter progress: passed to the engine, which alone may call it.
+  func run(_ assignment: Assignment, progress: @escaping @Sendable () -> Void) async
+    -> WorkerSession.AttemptEnd
+  {
+    do {
+      let result = try await rank(assignment, progress: progress)
+      return .completed(try result.serializedBytes())
+    } catch let error as EngineError {
+      return .failed(Self.failure(error))
+    } catch is CancellationError {
+      return .failed(
+        Self.failure(
+          EngineError(
+            code: .unavailable, message: "The attempt was cancelled.", isRetryable: true)))
+    } catch {
+      return .failed(
+        Self.failure(
+          EngineError(
+            code: .internal, message: "The attempt failed: \(error)", isRetryable: true)))
+    }
+  }
+
+  private func rank(_ assignment: Assignment, progress: @escaping @Sendable () -> Void)
+    async throws -> RerankResult
+  {
+    let remaining = min(
+      .milliseconds(Int64(clamping: assignment.remainingMs)), configuration.jobTimeout)
+    let deadline = ContinuousClock.now + remaining
+    guard let served = models[assignment.model] else {
+      throw EngineError(
+        code: .notFound,
+        message: "This worker does not serve the model \"\(assignment.model)\" any more.",
+        isRetryable: true)
+    }
+    let request = try RequestReader.read(
+      assignment.request, documentsMax: configuration.documentsMax)
+    let budget = TokenBudget(
+      model: served.model, counter: served.engine.tokenCounter(forModel: assignment.model),
+      policy: request.overBudget == .truncate ? .truncate : .reject)
+    let report = try budget.check(
+      ScoringRequest(
+        model: assignment.model, query: RequestReader.content(request.query),
+        documents: request.documents.map(RequestReader.content),
+        instruction: request.instruction.isEmpty ? nil : request.instruction,
+        remaining: remaining, jobID: JobID(rawValue: assignment.lease.jobID).description,
+        traceparent: assignment.traceparent.isEmpty ? nil : assignment.traceparent))
+    if request.documentFailure == .failJob, let rejection = report.rejection { throw rejection }
+
+    var scored: ScoringResult?
+    if !report.acceptedDocuments.isEmpty {
+      var accepted = report.acceptedRequest
+      accepted.remaining = max(.zero, deadline - .now)
+      scored = try await FirstResult.of(until: deadline) { [accepted] in
+        try await served.engine.score(accepted, progress: progress)
+      }
+    }
+    return try result(scored, report, served, topN: Int(request.topN))
+  }
+
+  private func result(
+    _ scored: ScoringResult?, _ report: BudgetReport, _ served: ServedModel, topN: Int
+  ) throws -> RerankResult {
+    let ranked = try RankedResults(
+      scores: scored?.scores ?? [], indices: report.acceptedDocuments,
+      documentCount: report.request.documents.count, topN: topN)
+    let usage = scored?.usage ?? report.usage()
+    return RerankResult.with { result in
+      result.results = ranked.entries.map { entry in
+        .with {
+          $0.index = UInt32(entry.index)
+          $0.relevanceScore = entry.relevanceScore
+        }
+      }
+      result.usage = .with {
+        $0.promptTokens = UInt64(clamping: usage.promptTokens)
+        $0.totalTokens = UInt64(clamping: usage.totalTokens)
+        $0.estimated = usage.estimated
+      }
+      result.model = scored?.model ?? served.model.name
+      result.engine = served.engine.name
+      result.scoreKind = (scored?.scoreKind ?? .sigmoid).rawValue
+      result.precision = scored?.precision ?? ""
+      result.truncatedDocuments = report.truncatedDocuments.map { UInt32($0) }
+      result.failedDocuments = report.refusedDocuments.map { refused in
+        .with {
+          $0.index = UInt32(refused.index)
+          $0.code = refused.code.rawValue
+          $0.message = refused.message
+        }
+      }
+    }
+  }
+
+  private static func failure(_ error: EngineError) -> AttemptFailure {
+    .with {
+      $0.status.code = error.code.rawValue
+      $0.status.message = error.message
+      if let retryAfter = error.retryAfter {
+        $0.status.details.retryAfterMs = retryAfter.wholeMilliseconds
+      }
+      $0.retryable = error.isRetryable
+      $0.pauseModel = error.pausesModel
+    }
+  }
+}
