@@ -36,7 +36,8 @@ public struct TokenBudget: Sendable {
     let query = try queryTokens(request.query)
     let left = tokensMax - query.context
     var report = BudgetReport(
-      request: request, counter: counter, pairTokensBeyondDocument: query.usage + model.reservedTokens)
+      request: request, counter: counter,
+      pairTokensBeyondDocument: query.usage + model.reservedTokens)
     for index in request.documents.indices {
       do throws(DocumentRefusal) {
         let document = request.documents[index]

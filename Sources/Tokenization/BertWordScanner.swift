@@ -30,6 +30,8 @@ protocol WordSink {
 /// It does to each scalar, in the reference's order: clean, set ideographs apart, decompose and
 /// remove nonspacing marks, lower-case; then it cuts at white space and around punctuation.
 struct BertWordScanner<Sink: WordSink> {
+  private typealias Class = UnicodeTables.Class
+
   private let normalization: BertNormalization
   private let asciiActions: ASCIIActions
   private let tables = UnicodeTables.shared
@@ -65,18 +67,16 @@ struct BertWordScanner<Sink: WordSink> {
   ///   - text: valid UTF-8.
   ///   - range: of the text's bytes, at boundaries of scalars.
   mutating func scan(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) {
+    guard let source = text.baseAddress else { return }
     var position = range.lowerBound
     while position < range.upperBound, !sink.pointee.isFull {
-      let first = text[position]
+      let first = source[position]
       if first < 0x80 {
         position += 1
         scanASCII(first, end: position)
       } else {
         let length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4
-        var scalar = UInt32(first) & (0x7F >> UInt32(length))
-        for offset in 1..<length {
-          scalar = scalar << 6 | UInt32(text[position + offset] & 0x3F)
-        }
+        let scalar = Self.decode(source + position, length)
         position += length
         scanScalar(scalar, end: position)
       }
@@ -99,12 +99,12 @@ struct BertWordScanner<Sink: WordSink> {
   }
 
   private mutating func scanScalar(_ scalar: UInt32, end: Int) {
-    let classes = UnicodeTables.Classes(rawValue: tables.classes[scalar])
+    let classes = tables.classes[scalar]
     if normalization.cleansText {
-      if classes.contains(.removed) { return extend(to: end) }
-      if classes.contains(.whitespace) { return finishWord() }
+      if classes & Class.removed != 0 { return extend(to: end) }
+      if classes & Class.whitespace != 0 { return finishWord() }
     }
-    if normalization.splitsChineseCharacters, classes.contains(.chinese) {
+    if normalization.splitsChineseCharacters, classes & Class.chinese != 0 {
       finishWord()
       strip(scalar, classes, end: end)
       finishWord()
@@ -114,11 +114,11 @@ struct BertWordScanner<Sink: WordSink> {
   }
 
   /// Decomposes a scalar and leaves out its nonspacing marks, where accents are stripped.
-  private mutating func strip(_ scalar: UInt32, _ classes: UnicodeTables.Classes, end: Int) {
+  private mutating func strip(_ scalar: UInt32, _ classes: UInt8, end: Int) {
     guard normalization.stripsAccents else { return lowercase(scalar, classes, end: end) }
     if let range = tables.strippedAccents[scalar] {
       if range.isEmpty {
-        if !classes.contains(.combining) { runStart = byteCount }
+        if classes & Class.combining == 0 { runStart = byteCount }
         return extend(to: end)
       }
       for index in range { lowercase(tables.strippedAccents.targets[index], end: end) }
@@ -133,10 +133,10 @@ struct BertWordScanner<Sink: WordSink> {
   }
 
   private mutating func lowercase(_ scalar: UInt32, end: Int) {
-    lowercase(scalar, UnicodeTables.Classes(rawValue: tables.classes[scalar]), end: end)
+    lowercase(scalar, tables.classes[scalar], end: end)
   }
 
-  private mutating func lowercase(_ scalar: UInt32, _ classes: UnicodeTables.Classes, end: Int) {
+  private mutating func lowercase(_ scalar: UInt32, _ classes: UInt8, end: Int) {
     if normalization.lowercases, let range = tables.lowerCase[scalar] {
       for index in range { place(tables.lowerCase.targets[index], end: end) }
     } else {
@@ -145,15 +145,15 @@ struct BertWordScanner<Sink: WordSink> {
   }
 
   private mutating func place(_ scalar: UInt32, end: Int) {
-    place(scalar, UnicodeTables.Classes(rawValue: tables.classes[scalar]), end: end)
+    place(scalar, tables.classes[scalar], end: end)
   }
 
-  private mutating func place(_ scalar: UInt32, _ classes: UnicodeTables.Classes, end: Int) {
-    if classes.isDisjoint(with: [.whitespace, .punctuation, .combining]) {
+  private mutating func place(_ scalar: UInt32, _ classes: UInt8, end: Int) {
+    if classes & (Class.whitespace | Class.punctuation | Class.combining) == 0 {
       append(scalar, end: end)
-    } else if classes.contains(.whitespace) {
+    } else if classes & Class.whitespace != 0 {
       finishWord()
-    } else if classes.contains(.punctuation) {
+    } else if classes & Class.punctuation != 0 {
       appendWord(scalar, end: end)
     } else if normalization.stripsAccents {
       appendInOrder(scalar, end: end)
@@ -181,17 +181,23 @@ struct BertWordScanner<Sink: WordSink> {
     while position > runStart {
       var start = position - 1
       while bytes[start] & 0xC0 == 0x80 { start -= 1 }
-      guard tables.combiningClasses[decode(start..<position)] > combiningClass else { break }
+      guard tables.combiningClasses[Self.decode(bytes + start, position - start)] > combiningClass
+      else { break }
       position = start
     }
     insert(scalar, at: position, end: end)
   }
 
-  private func decode(_ range: Range<Int>) -> UInt32 {
-    guard range.count > 1 else { return UInt32(bytes[range.lowerBound]) }
-    var scalar = UInt32(bytes[range.lowerBound]) & (0x7F >> UInt32(range.count))
-    for index in range.dropFirst() { scalar = scalar << 6 | UInt32(bytes[index] & 0x3F) }
-    return scalar
+  @inline(__always)
+  private static func decode(_ bytes: UnsafePointer<UInt8>, _ length: Int) -> UInt32 {
+    func rest(_ index: Int) -> UInt32 { UInt32(bytes[index] & 0x3F) }
+    let first = UInt32(bytes[0])
+    switch length {
+    case 1: return first
+    case 2: return (first & 0x1F) << 6 | rest(1)
+    case 3: return (first & 0x0F) << 12 | rest(1) << 6 | rest(2)
+    default: return (first & 0x07) << 18 | rest(1) << 12 | rest(2) << 6 | rest(3)
+    }
   }
 
   @inline(__always)
@@ -204,19 +210,34 @@ struct BertWordScanner<Sink: WordSink> {
       (bytes + position + length).update(from: bytes + position, count: byteCount - position)
       (ends + position + length).update(from: ends + position, count: byteCount - position)
     }
-    if length == 1 {
-      bytes[position] = UInt8(truncatingIfNeeded: scalar)
-    } else {
-      var rest = scalar
-      for offset in (1..<length).reversed() {
-        bytes[position + offset] = UInt8(truncatingIfNeeded: 0x80 | rest & 0x3F)
-        rest >>= 6
-      }
-      let mark: UInt32 = length == 2 ? 0xC0 : length == 3 ? 0xE0 : 0xF0
-      bytes[position] = UInt8(truncatingIfNeeded: mark | rest)
-    }
+    Self.encode(scalar, length, to: bytes + position)
     byteCount += length
     ends[position + length - 1] = end
+  }
+
+  @inline(__always)
+  private static func encode(
+    _ scalar: UInt32, _ length: Int, to bytes: UnsafeMutablePointer<UInt8>
+  ) {
+    func rest(_ shift: UInt32) -> UInt8 {
+      UInt8(truncatingIfNeeded: 0x80 | (scalar >> shift & 0x3F))
+    }
+    switch length {
+    case 1:
+      bytes[0] = UInt8(truncatingIfNeeded: scalar)
+    case 2:
+      bytes[0] = UInt8(truncatingIfNeeded: 0xC0 | scalar >> 6)
+      bytes[1] = rest(0)
+    case 3:
+      bytes[0] = UInt8(truncatingIfNeeded: 0xE0 | scalar >> 12)
+      bytes[1] = rest(6)
+      bytes[2] = rest(0)
+    default:
+      bytes[0] = UInt8(truncatingIfNeeded: 0xF0 | scalar >> 18)
+      bytes[1] = rest(12)
+      bytes[2] = rest(6)
+      bytes[3] = rest(0)
+    }
   }
 
   /// What was removed from a word belongs to the scalar before it.
@@ -251,10 +272,11 @@ struct ASCIIActions: Sendable {
 
   init(_ normalization: BertNormalization) {
     actions = (UInt32(0)..<0x80).map { scalar in
-      let classes = UnicodeTables.Classes(rawValue: UnicodeTables.shared.classes[scalar])
-      if normalization.cleansText, classes.contains(.removed) { return Self.removed }
-      if classes.contains(.whitespace) { return Self.whitespace }
-      if classes.contains(.punctuation) { return Self.punctuation }
+      typealias Class = UnicodeTables.Class
+      let classes = UnicodeTables.shared.classes[scalar]
+      if normalization.cleansText, classes & Class.removed != 0 { return Self.removed }
+      if classes & Class.whitespace != 0 { return Self.whitespace }
+      if classes & Class.punctuation != 0 { return Self.punctuation }
       let isUpper = UInt32(UInt8(ascii: "A"))...UInt32(UInt8(ascii: "Z")) ~= scalar
       return UInt8(normalization.lowercases && isUpper ? scalar + 0x20 : scalar)
     }

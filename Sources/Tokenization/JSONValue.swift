@@ -71,12 +71,10 @@ private struct JSONParser {
   private mutating func value() throws(TokenizationError) -> JSONValue {
     skipBlanks()
     switch peek {
-    case UInt8(ascii: "{"): return try nested { (parser) throws(TokenizationError) in
-      try parser.object()
-    }
-    case UInt8(ascii: "["): return try nested { (parser) throws(TokenizationError) in
-      try parser.array()
-    }
+    case UInt8(ascii: "{"):
+      return try nested { (parser) throws(TokenizationError) in try parser.object() }
+    case UInt8(ascii: "["):
+      return try nested { (parser) throws(TokenizationError) in try parser.array() }
     case UInt8(ascii: "\""): return .string(try string())
     case UInt8(ascii: "t"): return try literal("true", .bool(true))
     case UInt8(ascii: "f"): return try literal("false", .bool(false))

@@ -100,8 +100,7 @@ public struct Tokenizer: Sendable {
   /// Where the cut falls between two tokens, which is nearly always, the beginning's tokens are the
   /// text's first ones.
   public func truncate(_ text: String, toTokens tokensMax: Int) -> String {
-    guard tokensMax > 0 else { return "" }
-    var ends = TokenEnds(countMax: tokensMax)
+    var ends = TokenEnds(countMax: max(0, tokensMax))
     run(text, into: &ends)
     guard ends.ends.count > tokensMax else { return text }
     for end in ends.ends.prefix(tokensMax).reversed() {

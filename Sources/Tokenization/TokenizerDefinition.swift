@@ -95,14 +95,16 @@ struct TokenizerDefinition {
       }
       guard value["special"]?.bool == true else {
         throw TokenizationError(
-          code: .unsupported, message: "\(name) is no control token (special), which is not supported")
+          code: .unsupported,
+          message: "\(name) is no control token (special), which is not supported")
       }
       if controlTokens == .recognised {
         for key in ["single_word", "lstrip", "rstrip", "normalized"]
         where value[key]?.bool == true {
           throw TokenizationError(
             code: .unsupported,
-            message: "\(name) has \(key), which is not supported where control tokens are recognised")
+            message: "\(name) has \(key), which is not supported where control tokens are "
+              + "recognised")
         }
       }
       tokens.append(Tokenizer.ControlToken(content: content, id: id))

@@ -3,19 +3,17 @@
 /// The tables come from the reference implementation, whose Unicode version is neither Swift's nor
 /// Foundation's; `UnicodeTables+Data.swift` names the script that makes them.
 struct UnicodeTables: Sendable {
-  /// What a scalar is to BERT: a set, since several can hold.
-  struct Classes: OptionSet, Sendable {
-    let rawValue: UInt8
-
+  /// What a scalar is to BERT: bits, since several can hold.
+  enum Class {
     /// Control characters and the like, which cleaning removes.
-    static let removed = Classes(rawValue: 1)
-    static let whitespace = Classes(rawValue: 2)
+    static let removed: UInt8 = 1
+    static let whitespace: UInt8 = 2
     /// A word by itself: Unicode's punctuation, and ASCII's symbols too.
-    static let punctuation = Classes(rawValue: 4)
+    static let punctuation: UInt8 = 4
     /// A CJK ideograph, which is a word by itself where the model says so.
-    static let chinese = Classes(rawValue: 8)
+    static let chinese: UInt8 = 8
     /// Its canonical combining class is not 0.
-    static let combining = Classes(rawValue: 16)
+    static let combining: UInt8 = 16
   }
 
   /// Scalars replaced by others: `starts[n]..<starts[n + 1]` of `targets` for mapping n, of which
@@ -52,6 +50,7 @@ struct UnicodeTables: Sendable {
 
   static let shared = UnicodeTables()
 
+  /// Bits of ``Class``.
   let classes: ScalarTable<UInt8>
   /// Canonical decomposition without nonspacing marks; Hangul syllables are left to arithmetic.
   let strippedAccents: Folds

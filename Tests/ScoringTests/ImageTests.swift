@@ -78,7 +78,9 @@ struct ImageHeaderTests {
 
   @Test(.needsSharedData("images"))
   func everyBeginningOfAFileIsReadOrRefused() throws {
-    for name in ["d_progressive_orient6.jpg", "hopper_orientation_6.webp", "1_trns.png", "d_anim.gif"] {
+    for name in [
+      "d_progressive_orient6.jpg", "hopper_orientation_6.webp", "1_trns.png", "d_anim.gif",
+    ] {
       let file = try [UInt8](Data(contentsOf: Self.folder.appending(path: name)))
       let whole = try ImageHeader(parsing: file)
       for count in 0..<min(file.count, 1_500) {

@@ -26,7 +26,7 @@ struct SharedReferenceTests {
     let tokenizer = try bertTokenizer()
     var differing: [String] = []
     for (question, ids) in zip(questions, encodings)
-    where tokenizer.encode(question.original) != ids || tokenizer.count(question.original) != ids.count {
+    where tokenizer.encode(question.original) != ids {
       differing.append(question.original)
     }
     #expect(differing == [])
@@ -62,7 +62,8 @@ struct SharedReferenceTests {
     #expect(texts.count == 47)
     let tokenizer = try bertTokenizer()
     for (text, line) in zip(texts, lines) {
-      #expect(tokenizer.encode(text) == line.split(separator: " ").compactMap { Int32($0) }, "\(text)")
+      let ids = line.split(separator: " ").compactMap { Int32($0) }
+      #expect(tokenizer.encode(text) == ids, "\(text)")
     }
   }
 
