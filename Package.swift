@@ -90,13 +90,14 @@ let package = Package(
     .executableTarget(
       name: "rerankd",
       dependencies: [
-        "QueueRole", "WorkerRole", "EmbeddedEngine", "RemoteEngine", argumentParser, logging,
-        serviceLifecycle, subprocess, systemPackage, yams,
+        "QueueRole", "Ledger", "WorkerRole", "CallTransport", "RerankdProtocol", "ZeroMQ", "Scoring",
+        "EmbeddedEngine", "RemoteEngine", argumentParser, logging, serviceLifecycle, subprocess,
+        systemPackage, yams,
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "rerankctl",
-      dependencies: ["RerankdClient", "RerankdProtocol", argumentParser, protobuf],
+      dependencies: ["RerankdClient", "RerankdProtocol", "ZeroMQ", argumentParser, protobuf],
       swiftSettings: strict),
 
     // Tests.
@@ -134,8 +135,8 @@ let package = Package(
     .testTarget(
       name: "WorkerRoleTests",
       dependencies: [
-        "WorkerRole", "CallTransport", "RerankdProtocol", "Scoring", "TestSupport", "ZeroMQ",
-        logging, protobuf, serviceLifecycle,
+        "WorkerRole", "CallTransport", "RerankdProtocol", "Scoring", "TestSupport",
+        "WireTestSupport", "ZeroMQ", logging, protobuf, serviceLifecycle,
       ],
       swiftSettings: strict),
     .testTarget(
@@ -144,7 +145,8 @@ let package = Package(
         "CallTransport", "RerankdClient", "RerankdProtocol", "ZeroMQ", "WireTestSupport", protobuf,
       ],
       swiftSettings: strict),
-    .testTarget(name: "rerankdTests", dependencies: ["rerankd"], swiftSettings: strict),
+    .testTarget(
+      name: "rerankdTests", dependencies: ["rerankd", "RemoteEngine"], swiftSettings: strict),
     .testTarget(
       name: "rerankctlTests",
       dependencies: ["rerankctl", "RerankdProtocol", "TestSupport", protobuf],

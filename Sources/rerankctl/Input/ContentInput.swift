@@ -1,4 +1,5 @@
 import Foundation
+import RerankdClient
 import RerankdProtocol
 
 /// A query or a document as JSON writes it: a text, {"text"}, {"image_url"}, or {"content": [parts]}.
@@ -6,7 +7,7 @@ enum ContentInput {
   static func content(_ value: JSONValue) throws -> Content {
     switch value {
     case .string(let text):
-      return content(text: text)
+      return Content(text: text)
     case .object(let object):
       if case .array(let items)? = object["content"], object.count == 1 {
         var content = Content()
@@ -19,14 +20,6 @@ enum ContentInput {
     default:
       throw InputError("expected a text or an object with text, image_url or content")
     }
-  }
-
-  static func content(text: String) -> Content {
-    var part = Part()
-    part.text = text
-    var content = Content()
-    content.parts = [part]
-    return content
   }
 
   /// {"text": …} or {"image_url": … | {"url": …}}; "type" may stand beside them.

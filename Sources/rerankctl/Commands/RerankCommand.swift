@@ -1,0 +1,87 @@
+import ArgumentParser
+import RerankdClient
+import RerankdProtocol
+import SwiftProtobuf
+
+struct RerankCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rerank",
+    abstract: "Reranks documents and prints the ranking.",
+    discussion: """
+      rerankctl rerank "how do glaciers move?" "Ice deforms." "Glass is made of sand."
+      rerankctl rerank "how do glaciers move?" --documents passages.txt --top-n 5
+      rerankctl rerank "a red bicycle" --documents - --output json < products.jsonl
+      """)
+
+  @Argument(help: "What the documents are ranked for.")
+  var query: String
+
+  @Argument(help: "The documents.")
+  var documents: [String] = []
+
+  @Option(
+    name: .customLong("documents"),
+    help: """
+      A file of documents, "-" for standard input: a line each, or JSONL where every line is an object \
+      with text, image_url or content.
+      """)
+  var documentsFile: String?
+
+  @Option(help: "Print only so many of the best.")
+  var topN: UInt32 = 0
+
+  @Option(help: "An instruction for models that take one.")
+  var instruction: String?
+
+  @Flag(help: "Shorten documents that exceed the model's token budget instead of refusing them.")
+  var truncate = false
+
+  @OptionGroup var job: JobOptions
+  @OptionGroup var connection: ConnectionOptions
+
+  func run() async throws {
+    try await connection.withClient { client in
+      var contents = documents.map(Content.init(text:))
+      if let documentsFile { contents += try DocumentFile.read(documentsFile) }
+      guard !contents.isEmpty else {
+        throw InputError("no documents: give them as arguments or by --documents FILE")
+      }
+      var request = RerankRequest()
+      request.query = Content(text: query)
+      request.documents = contents
+      request.topN = topN
+      request.instruction = instruction ?? ""
+      request.overBudget = truncate ? .truncate : .reject
+      var rerankJob = RerankJob()
+      rerankJob.spec = job.spec
+      rerankJob.request = try request.serializedData()
+      let outcome = try await client.rerank(rerankJob, cancelsJob: true)
+      try show(outcome, texts: contents.map(\.summary))
+    }
+  }
+
+  private func show(_ outcome: JobOutcome, texts: [String]) throws {
+    let view = OutcomeView(outcome, documents: texts)
+    if let error = view.error, connection.output == .table {
+      CommandFailure.say("job \(view.jobId) ended as \(view.state): \(error.code): \(error.message)")
+    } else {
+      try connection.printer.object(view) { view.table.text(widthMax: Printer.terminalWidth) }
+    }
+    guard view.error == nil else { throw CommandFailure.unsuccessful }
+  }
+}
+
+extension Content {
+  /// A document as the ranking shows it: its text, with images named.
+  fileprivate var summary: String {
+    parts.map { part in
+      switch part.kind {
+      case .text(let text)?: text
+      case .image(let image)?:
+        image.url.isEmpty ? "[image, \(image.data.count) bytes]" : "[image \(image.url)]"
+      case nil: ""
+      }
+    }
+    .joined(separator: " ")
+  }
+}

@@ -1,0 +1,23 @@
+import ArgumentParser
+
+@main
+struct Rerankctl: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rerankctl",
+    abstract: "Reranks, submits jobs, and controls a Rerankd queue.",
+    discussion: """
+      rerankctl rerank "query" "document" "document"…
+      rerankctl submit jobs.jsonl --reply-channel mine
+      rerankctl results --reply-channel mine
+      rerankctl status
+      rerankctl jobs list --state dead
+
+      Exit codes: 0 done; 1 a job was refused or did not succeed; 64 wrong usage; 65 wrong input;
+      69 no queue answers.
+      """,
+    version: "0.1.0",
+    subcommands: [
+      RerankCommand.self, SubmitCommand.self, ResultsCommand.self, StatusCommand.self,
+      JobsCommand.self, WorkersCommand.self,
+    ])
+}

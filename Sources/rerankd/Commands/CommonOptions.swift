@@ -1,0 +1,76 @@
+import ArgumentParser
+import Foundation
+import Logging
+import ServiceLifecycle
+
+/// What every role takes: its configuration file, how much it logs, and whether it is supervised.
+struct CommonOptions: ParsableArguments {
+  @Option(help: "The configuration file (YAML). Environment: RERANKD_CONFIG.")
+  var config: String?
+
+  @Option(help: "trace, debug, info, notice, warning or error. Environment: RERANKD_LOG_LEVEL.")
+  var logLevel: String?
+
+  @Flag(help: .hidden)
+  var supervised = false
+
+  static let configVariable = "RERANKD_CONFIG"
+  static let logLevelVariable = "RERANKD_LOG_LEVEL"
+
+  var environment: [String: String] { ProcessInfo.processInfo.environment }
+
+  var configPath: String? { config ?? environment[Self.configVariable] }
+
+  func loadConfiguration() throws -> DaemonConfiguration {
+    try DaemonConfiguration.load(path: configPath)
+  }
+
+  /// Logs go to standard error: standard output is for what was asked for.
+  func logger(_ label: String) throws -> Logger {
+    let text = logLevel ?? environment[Self.logLevelVariable] ?? "notice"
+    guard let level = Logger.Level(rawValue: text) else {
+      let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ConfigurationError(
+        key: "--log-level", message: "\"\(text)\" is no level; known: \(known)")
+    }
+    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    var logger = Logger(label: label)
+    logger.logLevel = level
+    return logger
+  }
+
+  /// Runs the services until one of them ends or a signal asks for the end, in reverse order.
+  func run(_ services: [any Service], logger: Logger) async throws {
+    var configurations = services.map {
+      ServiceGroupConfiguration.ServiceConfiguration(
+        service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+        failureTerminationBehavior: .gracefullyShutdownGroup)
+    }
+    if supervised {
+      configurations.append(
+        .init(
+          service: SupervisorWatch(),
+          successTerminationBehavior: .gracefullyShutdownGroup))
+    }
+    var group = ServiceGroupConfiguration(services: configurations, logger: logger)
+    group.gracefulShutdownSignals = [.sigterm, .sigint]
+    try await ServiceGroup(configuration: group).run()
+  }
+}
+
+/// Ends a process with an exit code that says what kind of thing went wrong, and a sentence that says
+/// what. ArgumentParser's own errors keep their way.
+func reportingFailures(_ body: () async throws -> Void) async throws {
+  do {
+    try await body()
+  } catch let error as ConfigurationError {
+    throw failure(error, exitCode: 78)
+  } catch where !(error is ExitCode || error is ValidationError || error is CleanExit) {
+    throw failure(error, exitCode: 1)
+  }
+}
+
+private func failure(_ error: any Error, exitCode: Int32) -> ExitCode {
+  StandardErrorStream.shared.write(line: "rerankd: \(error)")
+  return ExitCode(exitCode)
+}

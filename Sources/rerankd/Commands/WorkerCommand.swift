@@ -1,0 +1,102 @@
+import ArgumentParser
+import CallTransport
+import Logging
+import Scoring
+import WorkerRole
+import ZeroMQ
+
+struct WorkerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "worker",
+    abstract: "Runs one worker: it takes jobs, has them scored and answers.")
+
+  @OptionGroup var common: CommonOptions
+
+  @Option(help: "A queue's endpoint for workers; once for each shard.")
+  var queue: [String] = []
+
+  @Option(help: "The worker's name, stable over restarts; made from host and process by default.")
+  var id: String?
+
+  @Option(help: "Threads of the embedded engine; by default one less than there are cores.")
+  var lanes: Int?
+
+  @Option(help: "Jobs held at once.")
+  var creditJobs: Int?
+
+  func run() async throws {
+    try await reportingFailures {
+      let logger = try common.logger("rerankd.worker")
+      let configuration = try common.loadConfiguration()
+      let settings = try applied(to: configuration.worker)
+      let engines = try EngineSet(
+        configuration, lanes: settings.embedded, environment: common.environment, logger: logger)
+      let end = await Result.catching {
+        try await common.run(
+          workers(settings, engines: engines.engines, logger), logger: logger)
+      }
+      await engines.shutdown()
+      try end.get()
+    }
+  }
+
+  private func applied(to settings: WorkerSettings) throws -> WorkerSettings {
+    var settings = settings
+    if !queue.isEmpty { settings.queues = queue }
+    if let id { settings.worker.workerID = id }
+    if let lanes {
+      guard (1...1024).contains(lanes) else {
+        throw ConfigurationError(key: "--lanes", message: "must be from 1 to 1024")
+      }
+      settings.embedded.laneCount = lanes
+    }
+    if let creditJobs { settings.worker.creditJobs = creditJobs }
+    return settings
+  }
+
+  /// One worker a shard. The credit is split over them, so that the sum is what the machine can hold.
+  private func workers(
+    _ settings: WorkerSettings, engines: [any RerankEngine], _ logger: Logger
+  ) throws -> [Worker] {
+    let shards = settings.queues.count
+    guard settings.worker.creditJobs >= shards else {
+      throw ConfigurationError(
+        key: "worker.credit_jobs", message: "must be at least the number of queues, \(shards)")
+    }
+    return try settings.queues.enumerated().map { index, endpoint in
+      var worker = settings.worker
+      worker.creditJobs = settings.worker.creditJobs / shards
+      worker.creditBytes = max(1, settings.worker.creditBytes / shards)
+      return try Worker(
+        worker, engines: engines, queue: connection(to: endpoint, settings),
+        version: Rerankd.version, logger: logger)
+    }
+  }
+
+  private func connection(
+    to endpoint: String, _ settings: WorkerSettings
+  ) throws -> ConnectionConfiguration {
+    do {
+      var connection = ConnectionConfiguration(endpoint: try Endpoint(endpoint))
+      if let key = settings.queuePublicKey {
+        // Which workers may come in by their own keys is the queue's allow-list; without one, a fresh
+        // pair encrypts as well.
+        connection.security = .curveClient(
+          try CurveKeyPair.generate(), serverKey: try CurvePublicKey(z85: key))
+      }
+      return connection
+    } catch {
+      throw ConfigurationError(key: "worker.queues", message: "\(error)")
+    }
+  }
+}
+
+extension Result where Failure == any Error, Success == Void {
+  fileprivate static func catching(_ body: () async throws -> Void) async -> Self {
+    do {
+      return .success(try await body())
+    } catch {
+      return .failure(error)
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import RemoteEngine
+
+/// One entry of `models`: the catalogue that the queue admits, and where workers take each from.
+struct ModelSettings: Sendable, Equatable {
+  enum Source: Sendable, Equatable {
+    /// The weights inside the binary.
+    case builtIn
+    /// A Hugging Face folder on the worker's machine.
+    case folder(String)
+    /// An entry of `backends`, and the model's name there.
+    case backend(String, servedName: String?)
+  }
+
+  /// What the catalogue holds when the configuration names no model.
+  static let builtIn = ModelSettings(
+    name: "builtin", source: .builtIn, contextTokens: 512, reservedTokens: 3, acceptsImages: false)
+
+  var name: String
+  var source: Source
+  var contextTokens: Int
+  var reservedTokens: Int
+  var acceptsImages: Bool
+
+  init(
+    name: String, source: Source, contextTokens: Int, reservedTokens: Int, acceptsImages: Bool
+  ) {
+    self.name = name
+    self.source = source
+    self.contextTokens = contextTokens
+    self.reservedTokens = reservedTokens
+    self.acceptsImages = acceptsImages
+  }
+
+  init(_ section: ConfigurationSection) throws {
+    guard let name = try section.string("name"), !name.isEmpty else {
+      throw section.error("name", "each model needs a name, which jobs ask for")
+    }
+    self.name = name
+    let folder = try section.string("folder")
+    let backend = try section.string("backend")
+    let servedName = try section.string("served_name")
+    switch (folder, backend) {
+    case (nil, nil):
+      source = .builtIn
+    case (let folder?, nil):
+      source = .folder(folder)
+    case (nil, let backend?):
+      source = .backend(backend, servedName: servedName)
+    case (.some, .some):
+      throw section.error("backend", "a model comes from a folder or from a backend, not from both")
+    }
+    let isRemote = backend != nil
+    if !isRemote, servedName != nil {
+      throw section.error("served_name", "only a backend's model has one")
+    }
+    // The reference hub's window and prompt, and the BERT family's.
+    contextTokens =
+      try section.integer("context_tokens", in: 1...10_000_000) ?? (isRemote ? 32_768 : 512)
+    reservedTokens =
+      try section.integer("reserved_tokens", in: 0...contextTokens - 1) ?? (isRemote ? 200 : 3)
+    acceptsImages = try section.boolean("images") ?? false
+    if acceptsImages, !isRemote {
+      throw section.error("images", "the embedded engine scores text alone")
+    }
+  }
+
+  /// - Throws: ``ConfigurationError`` for names given twice and backends that are not declared.
+  static func list(_ file: ConfigurationSection, backends: [String]) throws -> [ModelSettings] {
+    let sections = try file.sections("models")
+    var models: [ModelSettings] = []
+    for section in sections {
+      let model = try ModelSettings(section)
+      guard !models.contains(where: { $0.name == model.name }) else {
+        throw section.error("name", "\"\(model.name)\" is named twice")
+      }
+      if case .backend(let backend, _) = model.source, !backends.contains(backend) {
+        throw section.error("backend", "no backend is named \"\(backend)\"; see backends")
+      }
+      models.append(model)
+    }
+    return models.isEmpty ? [.builtIn] : models
+  }
+}

@@ -1,0 +1,31 @@
+import EmbeddedEngine
+import RerankdProtocol
+import WorkerRole
+
+/// The section `worker`: where its queues are, what it holds, and how many lanes its engine has.
+struct WorkerSettings {
+  /// One a shard; the credit is split over them.
+  var queues = [DefaultEndpoint.workers]
+  /// 40 characters of Z85; needed where the queue has a CURVE key.
+  var queuePublicKey: String?
+  var worker: WorkerConfiguration
+  var embedded = EmbeddedEngineConfiguration()
+
+  init(_ section: ConfigurationSection) throws {
+    queues = try section.strings("queues") ?? queues
+    guard !queues.isEmpty else {
+      throw section.error("queues", "name at least one queue's endpoint for workers")
+    }
+    queuePublicKey = try section.string("queue_public_key")
+    try section.count("lanes", into: &embedded.laneCount, in: 1...1024)
+    try section.count("chunk_tokens", into: &embedded.chunkTokensMax, in: 1...65_536)
+    // A remote backend takes as many jobs as the embedded engine has lanes, at the least four.
+    worker = WorkerConfiguration(
+      workerID: try section.string("id"), lanes: max(4, embedded.laneCount))
+    try section.count("credit_jobs", into: &worker.creditJobs, in: 1...4_096)
+    try section.size("credit_bytes", into: &worker.creditBytes)
+    try section.time("job_timeout", into: &worker.jobTimeout)
+    worker.shutdownGrace = try section.duration("shutdown_grace") ?? worker.shutdownGrace
+    try section.size("unsent_outcomes_max", into: &worker.unsentOutcomeBytesMax)
+  }
+}

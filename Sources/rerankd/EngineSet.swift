@@ -1,0 +1,43 @@
+import EmbeddedEngine
+import Foundation
+import Logging
+import RemoteEngine
+import Scoring
+
+/// The engines of one worker: the embedded one with its models, where it has any, and one a backend.
+struct EngineSet {
+  private let embedded: EmbeddedEngine?
+  private let backends: [RemoteRerankEngine]
+
+  var engines: [any RerankEngine] {
+    (embedded.map { [$0] } ?? []) + backends
+  }
+
+  /// Loads every model, so that a wrong one is found before any job is taken.
+  init(
+    _ configuration: DaemonConfiguration, lanes: EmbeddedEngineConfiguration,
+    environment: [String: String], logger: Logger
+  ) throws {
+    let models = try configuration.models.compactMap { try EmbeddedModel.load($0) }
+    embedded = models.isEmpty ? nil : try EmbeddedEngine(models: models, configuration: lanes)
+    backends = try configuration.backends.map {
+      try RemoteRerankEngine($0, environment: environment, logger: logger)
+    }
+  }
+
+  func shutdown() async {
+    for backend in backends { await backend.shutdown() }
+  }
+}
+
+extension EmbeddedModel {
+  /// nil for a backend's model.
+  fileprivate static func load(_ settings: ModelSettings) throws -> EmbeddedModel? {
+    switch settings.source {
+    case .builtIn: try builtIn(name: settings.name)
+    case .folder(let path):
+      try load(folder: URL(filePath: path, directoryHint: .isDirectory), name: settings.name)
+    case .backend: nil
+    }
+  }
+}
