@@ -222,10 +222,10 @@ struct CallMultiplexer {
     }
     let callID = envelope.callID
     switch envelope.body {
-    case .message(let payload):
-      return received(payload, more: envelope.flags.contains(.more), on: callID)
-    case .status(let status, let payload):
-      return received(status, payload, on: callID)
+    case .message:
+      return receivedMessage(envelope)
+    case .status(let status, _):
+      return receivedStatus(status, envelope)
     case .window(let bytes):
       calls[callID]?.window.grant(bytes)
       makeReady(callID)
@@ -237,7 +237,7 @@ struct CallMultiplexer {
       return []
     case .reject(let status):
       let error = CallError(status: status) ?? CallError(.unknown, "rejected without a reason")
-      return rejected(error, callID)
+      return rejected(error, callID, now)
     case .open, .cancel:
       reject(
         EnvelopeError(.malformed, "only clients send OPEN and CANCEL", callID: callID))
@@ -245,12 +245,12 @@ struct CallMultiplexer {
     }
   }
 
-  private mutating func received(_ payload: [UInt8]?, more: Bool, on callID: UInt64) -> [Action] {
+  private mutating func receivedMessage(_ envelope: Envelope) -> [Action] {
+    let callID = envelope.callID
     // What was on its way when the call ended here is no mistake.
-    guard let payload, let shape = calls[callID]?.shape else { return [] }
+    guard let shape = calls[callID]?.shape else { return [] }
     do {
-      let message = try calls[callID]?.assembler.append(payload, more: more, callID: callID)
-      guard let message else { return [] }
+      guard let message = try calls[callID]?.assembler.take(envelope) else { return [] }
       guard shape == .stream else {
         return fail(
           callID, CallError(.internal, "the queue answered a unary call with a stream"))
@@ -261,25 +261,17 @@ struct CallMultiplexer {
     }
   }
 
-  private mutating func received(
-    _ status: CallStatus, _ payload: [UInt8]?, on callID: UInt64
-  ) -> [Action] {
+  private mutating func receivedStatus(_ status: CallStatus, _ envelope: Envelope) -> [Action] {
+    let callID = envelope.callID
     guard let shape = calls[callID]?.shape else { return [] }
     if let error = CallError(status: status) { return finish(callID, .failed(error)) }
-    var answer: [UInt8]?
-    if let payload {
-      do {
-        answer = try calls[callID]?.assembler.append(payload, more: false, callID: callID)
-      } catch {
-        return finish(callID, .failed(error.callError))
-      }
+    let last: [UInt8]?
+    do {
+      last = try calls[callID]?.assembler.take(envelope)
+    } catch {
+      return finish(callID, .failed(CallError(.internal, "the queue sent \(error)")))
     }
-    guard calls[callID]?.assembler.isMidMessage == false else {
-      return finish(
-        callID, .failed(CallError(.internal, "the queue ended the call in the middle of a message"))
-      )
-    }
-    guard shape == .stream, let last = answer else { return finish(callID, .ok(answer: answer)) }
+    guard shape == .stream, let last else { return finish(callID, .ok(answer: last)) }
     return [.deliver(callID: callID, message: last)] + finish(callID, .ok(answer: nil))
   }
 
@@ -301,8 +293,17 @@ struct CallMultiplexer {
     }
   }
 
-  private mutating func rejected(_ error: CallError, _ callID: UInt64) -> [Action] {
-    if callID == 0, error.details.reason == "UNSUPPORTED_VERSION" { return failAll(error) }
+  private mutating func rejected(
+    _ error: CallError, _ callID: UInt64, _ now: Duration
+  ) -> [Action] {
+    if callID == 0 {
+      switch error.details.reason {
+      case "UNSUPPORTED_VERSION": return failAll(error)
+      // The queue took this side for gone and has forgotten its calls.
+      case "SESSION_LOST": return disconnected(.broken, now: now)
+      default: return []
+      }
+    }
     return calls[callID] == nil ? [] : finish(callID, .failed(error))
   }
 

@@ -231,6 +231,7 @@ private func littleEndianBytes<Integer: FixedWidthInteger>(_ value: Integer) -> 
   withUnsafeBytes(of: value.littleEndian) { Array($0) }
 }
 
-private func littleEndianInteger<Integer: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>) -> Integer {
+private func littleEndianInteger<Integer: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>) -> Integer
+{
   bytes.reversed().reduce(0) { $0 << 8 | Integer($1) }
 }

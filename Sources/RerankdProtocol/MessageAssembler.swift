@@ -18,7 +18,7 @@ public struct MessageAssembler: Sendable {
 
   /// Takes the next fragment.
   ///
-  /// - Parameter more: the fragment's MORE flag; false for the payload of a STATUS.
+  /// - Parameter more: the fragment's MORE flag.
   /// - Returns: the whole message once its last fragment is here, nil before.
   /// - Throws: `tooLarge`, and the call is to be ended: what was held is gone.
   public mutating func append(
@@ -39,6 +39,34 @@ public struct MessageAssembler: Sendable {
     guard !more else { return nil }
     defer { pending = nil }
     return pending
+  }
+
+  /// Takes the next envelope of this direction of the call.
+  ///
+  /// - Returns: the whole message that is complete with it, if one is.
+  /// - Throws: `EnvelopeError`, also for a STATUS that says OK in the middle of a message; a failed
+  ///   call's unfinished message is void and no error.
+  public mutating func take(_ envelope: Envelope) throws(EnvelopeError) -> [UInt8]? {
+    let callID = envelope.callID
+    switch envelope.body {
+    case .open(_, let payload), .message(let payload):
+      guard let payload else { return nil }
+      return try append(payload, more: envelope.flags.contains(.more), callID: callID)
+    case .status(let status, let payload):
+      guard status.code == StatusCode.ok.rawValue else {
+        discard()
+        return nil
+      }
+      guard let payload else {
+        guard !isMidMessage else {
+          throw EnvelopeError(.malformed, "OK in the middle of a message", callID: callID)
+        }
+        return nil
+      }
+      return try append(payload, more: false, callID: callID)
+    case .cancel, .window, .ping, .pong, .reject:
+      return nil
+    }
   }
 
   /// Lets go of an unfinished message, because the call has ended otherwise.
