@@ -11,6 +11,8 @@ public struct QueueConfiguration: Sendable {
   /// Which of a deployment's queues this is; job ids carry it, and the ledger remembers it.
   public var shard: UInt16 = 0
 
+  /// What status answers as the version of the process.
+  public var version = "development"
   /// The models that jobs may name. Outside it a job is refused with NOT_FOUND; inside it a job
   /// waits for a worker until its deadline.
   public var models: [CatalogueModel]

@@ -1,0 +1,86 @@
+import Ledger
+import RerankdProtocol
+
+/// Leases: renewed by progress alone, lost with the worker or its silence about the job.
+extension QueueCore {
+  /// Why an attempt was lost.
+  enum Loss {
+    /// Its worker died or showed no progress: the job may be to blame.
+    case worker
+    /// The queue restarted, and the worker did not come back: nothing is known of the job.
+    case restart
+  }
+
+  /// Whether the worker speaks of the lease in force, not of an earlier one.
+  func isCurrent(_ lease: Lease, _ current: JobLease) -> Bool {
+    guard lease.attempt == current.attempt else { return false }
+    // Of a lease from before a restart the ledger knows the attempt and the worker, not the epoch.
+    return current.epoch.map { $0 == lease.epoch } ?? (lease.epoch < epoch)
+  }
+
+  /// The job and its lease, if this worker has it.
+  func held(_ lease: Lease, by session: WorkerSession) -> (Job, JobLease)? {
+    guard let job = jobs[lease.job], let current = job.lease,
+      current.workerID == session.workerID, isCurrent(lease, current)
+    else { return nil }
+    return (job, current)
+  }
+
+  func progress(_ lease: Lease, by session: WorkerSession) {
+    guard let (job, current) = held(lease, by: session), current.session === session else {
+      session.notice.revoked.append(lease)
+      return
+    }
+    renew(job, current)
+  }
+
+  func renew(_ job: Job, _ lease: JobLease) {
+    lease.expiresMs = nowMs + configuration.leaseMs
+    if lease.expiresMs < lease.timerDueMs {
+      lease.timerDueMs = lease.expiresMs
+      setTimer(.lease, job.id.rawValue, dueMs: lease.timerDueMs)
+    }
+  }
+
+  /// The lease's timer fired: it may have been renewed since it was set.
+  func checkLease(_ job: Job, _ lease: JobLease) {
+    guard lease.expiresMs <= nowMs else {
+      lease.timerDueMs = lease.expiresMs
+      return setTimer(.lease, job.id.rawValue, dueMs: lease.timerDueMs)
+    }
+    if let session = lease.session {
+      revoke(job, lease)
+      // A wedged worker would lose job after job; it gets none until it moves, or for one lease.
+      rest(session, ms: configuration.leaseMs)
+    }
+    lose(job, lease, lease.epoch == nil ? .restart : .worker)
+  }
+
+  func lose(_ job: Job, _ lease: JobLease, _ loss: Loss) {
+    counters.leasesLost += 1
+    let message = switch loss {
+    case .worker: "worker \"\(lease.workerID)\" was lost, or made no progress in time"
+    case .restart: "the queue restarted, and worker \"\(lease.workerID)\" did not come back with the job"
+    }
+    endAttempt(job, lease, .lost, code: StatusCode.unavailable.rawValue, message: message)
+    if loss == .worker { job.record.state.workersLost += 1 }
+    job.record.state.attemptsSpent += 1
+    let lost = job.record.state.workersLost
+    if lost >= configuration.workersLostMax {
+      finish(
+        job, .dead, code: .internal,
+        message: "poison: \(lost) workers were lost while they worked on it; the last was "
+          + "\"\(lease.workerID)\"")
+    } else {
+      retry(job, code: StatusCode.unavailable.rawValue, message: message, retryAfterMs: nil)
+    }
+  }
+
+  /// The worker drops the job, unanswered.
+  func revoke(_ job: Job, _ lease: JobLease) {
+    guard let session = lease.session, let leaseEpoch = lease.epoch else { return }
+    session.notice.revoked.append(
+      Lease(job: job.id, attempt: lease.attempt, epoch: leaseEpoch))
+    touch(session)
+  }
+}

@@ -1,0 +1,149 @@
+import Ledger
+import RerankdProtocol
+
+/// How attempts end, and what that makes of their jobs.
+extension QueueCore {
+  /// A worker's word on one lease. It is acknowledged whatever it changes, so that the worker forgets.
+  func take(_ end: WorkEnd, of lease: Lease, from session: WorkerSession) {
+    session.notice.recorded.append(lease.job)
+    switch end {
+    case .completed(let result):
+      session.succeeded += 1
+      complete(lease, result, by: session)
+    case .failed(let failure):
+      session.failed += 1
+      guard let (job, current) = held(lease, by: session) else {
+        counters.supersededOutcomes += 1
+        return
+      }
+      fail(job, current, failure)
+    }
+  }
+
+  private func complete(_ lease: Lease, _ result: [UInt8], by session: WorkerSession) {
+    if let (job, current) = held(lease, by: session) {
+      let isProbe = isProbe(job)
+      endAttempt(job, current, .succeeded, result: result)
+      job.record.state.attemptsSpent += 1
+      job.model.retryBudget.recordSuccess()
+      finish(job, .succeeded, result: result)
+      if isProbe { open(job.model) }
+    } else if let job = jobs[lease.job], wasGiven(lease, of: job) {
+      completeLate(job, lease, result, by: session)
+    } else {
+      counters.supersededOutcomes += 1
+    }
+  }
+
+  /// A result of an attempt that was given up is as good as any: scoring is pure, and paid for. The
+  /// row of that attempt stands already, so the success gets a number of its own; whoever works on the
+  /// job now drops it.
+  private func completeLate(
+    _ job: Job, _ lease: Lease, _ result: [UInt8], by session: WorkerSession
+  ) {
+    counters.supersededOutcomes += 1
+    if let current = job.lease {
+      endAttempt(
+        job, current, .cancelled, code: StatusCode.aborted.rawValue,
+        message: "a late result of attempt \(lease.attempt) ended the job")
+      revoke(job, current)
+    }
+    job.record.state.attempt += 1
+    job.record.state.attemptsSpent = min(
+      job.record.state.attemptsSpent + 1, job.record.maxAttempts)
+    let row = AttemptRow(
+      jobID: job.id, attempt: job.record.state.attempt, workerID: session.workerID,
+      startedMs: wallMs, endedMs: wallMs, end: .succeeded,
+      message: "late result of attempt \(lease.attempt)", result: result)
+    effects.append(.write(.insertAttempt(row)))
+    finish(job, .succeeded, result: result)
+  }
+
+  /// Whether the queue can have given such a lease at all.
+  private func wasGiven(_ lease: Lease, of job: Job) -> Bool {
+    lease.attempt > 0 && (lease.epoch < epoch || (lease.epoch == epoch && lease.attempt <= job.record.state.attempt))
+  }
+
+  private func fail(_ job: Job, _ lease: JobLease, _ failure: WorkFailure) {
+    let isProbe = isProbe(job)
+    endAttempt(job, lease, .failed, code: failure.code, message: failure.message)
+    if failure.pausesModel {
+      makeReady(job, sinceMs: job.readySinceMs)
+      change(job)
+      return rest(job.model, failure)
+    }
+    job.record.state.attemptsSpent += 1
+    if failure.retryable {
+      job.model.retryBudget.recordFailure()
+      retry(
+        job, code: failure.code, message: failure.message, retryAfterMs: failure.retryAfterMs)
+    } else {
+      finish(job, .dead, code: failure.code, message: failure.message)
+    }
+    if isProbe { open(job.model) }
+  }
+
+  /// The attempt that just ended was spent. Another follows if the job has one left and time for it.
+  /// - Parameters:
+  ///   - code: with `message`, why the attempt failed: what the job ends with if it was the last.
+  func retry(_ job: Job, code: UInt32, message: String, retryAfterMs: Int64?) {
+    let spent = job.record.state.attemptsSpent
+    guard spent < job.record.maxAttempts else {
+      return finish(job, .dead, code: code, message: message)
+    }
+    let delayMs = retryPolicy.delayMs(
+      attempt: spent, isBudgetSpent: job.model.retryBudget.isSpent, retryAfterMs: retryAfterMs,
+      random: &random)
+    let remainingMs = job.deadlineMs - nowMs
+    guard delayMs < remainingMs else {
+      return finish(
+        job, .dead, code: .deadlineExceeded,
+        message: "the next attempt would be in \(delayMs) ms, but only \(max(remainingMs, 0)) ms remain until "
+          + "the deadline; the last attempt failed: \(message)")
+    }
+    counters.retried += 1
+    delay(job, untilMs: nowMs + delayMs)
+    change(job)
+  }
+
+  /// Given back: as if the attempt had not been, but for its row.
+  func release(_ lease: Lease, by session: WorkerSession) {
+    session.notice.recorded.append(lease.job)
+    guard let (job, current) = held(lease, by: session) else { return }
+    counters.released += 1
+    endAttempt(job, current, .released)
+    makeReady(job, sinceMs: job.readySinceMs)
+    change(job)
+    if configuration.releaseRestMs > 0, !session.isDraining {
+      rest(session, ms: configuration.releaseRestMs)
+    }
+  }
+
+  /// Ends a job that no worker ended: cancelled or expired.
+  func abandon(_ job: Job, _ state: JobState, code: StatusCode, message: String) {
+    if let lease = job.lease {
+      endAttempt(job, lease, .cancelled, code: code.rawValue, message: message)
+      revoke(job, lease)
+    }
+    finish(job, state, code: code, message: message)
+  }
+}
+
+/// A backend that refuses everybody, and finding out when it stops to.
+extension QueueCore {
+  private func rest(_ model: Model, _ failure: WorkFailure) {
+    var untilMs = nowMs + (failure.retryAfterMs ?? configuration.modelRestMs)
+    if case .resting(let earlierMs, _) = model.gate { untilMs = max(untilMs, earlierMs) }
+    model.gate = .resting(untilMs: untilMs, reason: failure.message)
+    setTimer(.modelRest, UInt64(model.index), dueMs: untilMs)
+  }
+
+  func open(_ model: Model) {
+    model.gate = .open
+    wake(model)
+  }
+
+  private func isProbe(_ job: Job) -> Bool {
+    if case .probing(let probe?, _) = job.model.gate { probe == job.id } else { false }
+  }
+}

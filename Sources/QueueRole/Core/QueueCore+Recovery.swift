@@ -1,0 +1,56 @@
+import Ledger
+import RerankdProtocol
+
+/// Starting from what the ledger holds.
+extension QueueCore {
+  func addModel(_ name: String, catalogued: CatalogueModel?) {
+    let model = Model(
+      index: models.count, name: name, catalogued: catalogued,
+      retryBudget: RetryBudget(
+        tokensMax: configuration.retryBudgetTokens, ratio: configuration.retryBudgetRatio))
+    models.append(model)
+    modelsByName[name] = model
+  }
+
+  func recover(_ recovered: RecoveredLedger) {
+    isPaused = recovered.settings[Self.pausedSetting] == "true"
+    for record in recovered.liveJobs { recover(record) }
+    for (row, record) in recovered.pendingDeliveries where jobs[record.id] == nil {
+      let ageMs = clamp(wallMs - record.state.updatedMs, 0, configuration.deliveryAgeMaxMs)
+      enterDelivery(of: record, attempts: row.attempts, ageMs: ageMs)
+    }
+  }
+
+  /// The wall clock may have jumped while nobody looked: what remains of a time is never more than
+  /// all of it, and never less than nothing. From here on the monotonic clock counts.
+  private func recover(_ record: JobRecord) {
+    if modelsByName[record.model] == nil { addModel(record.model, catalogued: nil) }
+    guard let model = modelsByName[record.model] else { return }
+    let state = record.state
+    let remainingMs = clamp(state.deadlineMs - wallMs, 0, record.deadlineAfterMs)
+    let tenant = charge(tenant: record.tenant, bytes: Int(clamping: record.bodyBytes))
+    let job = Job(
+      record: record, model: model, tenant: tenant, phase: .ended, deadlineMs: nowMs + remainingMs)
+    enter(job)
+    switch state.state {
+    case .delayed:
+      let delayMs = clamp(state.readyAtMs - wallMs, 0, max(state.readyAtMs - state.updatedMs, 0))
+      delay(job, untilMs: nowMs + delayMs)
+    case .leased:
+      job.readySinceMs = nowMs
+      let workerID = state.workerID ?? ""
+      let lease = JobLease(
+        attempt: state.attempt, workerID: workerID, epoch: nil, holder: .departed,
+        expiresMs: nowMs + configuration.reattachGraceMs)
+      self.lease(job, lease)
+      departed[workerID, default: DepartedWorker(jobs: [])].jobs.insert(job.id)
+    default:
+      let waitedMs = clamp(wallMs - state.updatedMs, 0, record.deadlineAfterMs)
+      makeReady(job, sinceMs: nowMs - waitedMs)
+    }
+  }
+
+  private func clamp(_ value: Int64, _ least: Int64, _ most: Int64) -> Int64 {
+    min(max(value, least), max(most, least))
+  }
+}

@@ -1,0 +1,67 @@
+import RerankdProtocol
+
+/// What time alone brings about.
+extension QueueCore {
+  func setTimer(_ kind: Timer.Kind, _ subject: UInt64, dueMs: Int64) {
+    timers.push(Timer(dueMs: dueMs, subject: subject, kind: kind)) { isLive($0) }
+  }
+
+  func fireTimers() {
+    var fired = 0
+    while fired < configuration.timersPerTickMax, let timer = timers.top, timer.dueMs <= nowMs {
+      timers.pop()
+      if isLive(timer) {
+        fire(timer)
+        fired += 1
+      }
+    }
+  }
+
+  /// Whether its subject still waits for just this moment.
+  func isLive(_ timer: Timer) -> Bool {
+    let id = JobID(rawValue: timer.subject)
+    switch timer.kind {
+    case .deadline: return jobs[id]?.deadlineMs == timer.dueMs
+    case .ready:
+      if case .delayed(timer.dueMs) = jobs[id]?.phase { return true }
+      return false
+    case .lease: return jobs[id]?.lease?.timerDueMs == timer.dueMs
+    case .deliveryLease: return deliveries[id]?.leaseEndMs == timer.dueMs
+    case .deliveryAge: return deliveries[id]?.ageEndMs == timer.dueMs
+    case .modelRest:
+      if case .resting(timer.dueMs, _) = models[Int(timer.subject)].gate { return true }
+      return false
+    case .workerRest: return sessions[timer.subject]?.restsUntilMs == timer.dueMs
+    }
+  }
+
+  private func fire(_ timer: Timer) {
+    let id = JobID(rawValue: timer.subject)
+    switch timer.kind {
+    case .deadline:
+      guard let job = jobs[id] else { return }
+      abandon(job, .expired, code: .deadlineExceeded, message: "its deadline passed")
+    case .ready:
+      guard let job = jobs[id] else { return }
+      makeReady(job, sinceMs: timer.dueMs)
+      change(job)
+    case .lease:
+      guard let job = jobs[id], let lease = job.lease else { return }
+      checkLease(job, lease)
+    case .deliveryLease:
+      guard let delivery = deliveries[id] else { return }
+      takeBack(delivery)
+    case .deliveryAge:
+      guard let delivery = deliveries[id] else { return }
+      park(delivery)
+    case .modelRest:
+      let model = models[Int(timer.subject)]
+      guard case .resting(_, let reason) = model.gate else { return }
+      model.gate = .probing(nil, reason: reason)
+      wake(model)
+    case .workerRest:
+      guard let session = sessions[timer.subject] else { return }
+      refresh(session)
+    }
+  }
+}

@@ -1,0 +1,138 @@
+import Ledger
+import RerankdProtocol
+
+/// The queue as a state machine: what happened goes in, what to do comes out. It has no clock, socket
+/// or file and no randomness but the seed it is given, so the same inputs always make the same
+/// effects, and years of faults can be tried in seconds.
+///
+/// A job waits (`delayed`, `ready`), is worked on (`leased`) and ends once; see `JobPhase`. Only jobs
+/// that have not ended are in memory, with the outcomes that no consumer has acknowledged; everything
+/// else is asked of the ledger by `read` effects. One `apply` runs in three steps: the input changes
+/// state and marks what it touched; `dispatch` hands ready jobs to workers and outcomes to consumers;
+/// `flush` writes every touched job once, in its last state, and then tells the workers. So a job that
+/// is submitted and assigned at once costs one row, and the shell need only keep the order of effects.
+///
+/// The parts, a file each: +Admission (submit, keys, limits), +Dispatch (who gets what), +Workers
+/// (attach, adoption, drain), +Leases (progress, loss, timers), +Outcomes (completed, failed,
+/// released, ended), +Replies (delivery to consumers), +Reads and +Control.
+final class QueueCore {
+  let configuration: QueueConfiguration
+  let shard: UInt16
+  let epoch: UInt64
+  let startedMs: Int64
+  let retryPolicy: RetryPolicy
+
+  // Of the apply that runs.
+  var nowMs: Int64
+  var wallMs: Int64
+  var random: SplitMix64
+  var effects: [QueueEffect] = []
+  var changedJobs: [Job] = []
+  var touchedSessions: [WorkerSession] = []
+  var touchedConsumers: [Consumer] = []
+
+  var nextSequence: UInt64
+  var jobs: [JobID: Job] = [:]
+  var jobsByKey: [TenantName: JobID] = [:]
+  var tenants: [String: Tenant] = [:]
+  /// Live jobs and those on the way in.
+  var admittedJobs = 0
+  var admittedBytes: Int64 = 0
+  var lookups: [TenantName: KeyLookup] = [:]
+  var calls: [CallRef: OpenCall] = [:]
+  var reads: [ReadTicket: PendingRead] = [:]
+  var nextTicket: UInt64 = 1
+
+  var models: [Model] = []
+  var modelsByName: [String: Model] = [:]
+  var modelsToDispatch = Fifo<Model>()
+  var sessions: [UInt64: WorkerSession] = [:]
+  var sessionsByWorker: [String: WorkerSession] = [:]
+  var departed: [String: DepartedWorker] = [:]
+  var workerPeers: [PeerID: WorkerPeer] = [:]
+  var nextSessionNumber: UInt64 = 1
+  var nextRankVersion: UInt64 = 1
+
+  var channels: [TenantName: ReplyChannel] = [:]
+  var channelsToDispatch = Fifo<ReplyChannel>()
+  var deliveries: [JobID: PendingDelivery] = [:]
+  var nextDeliverySequence: UInt64 = 1
+
+  var timers = LazyHeap<Timer>()
+  var isPaused = false
+  var acceptsSubmits = true
+  var counters = Counters()
+  var ledgerStatus = LedgerStatus()
+  var shellCounters = ShellCounters()
+
+  /// - Parameter recovered: what the ledger holds that has not ended. Its leases wait for their workers.
+  init(
+    configuration: QueueConfiguration, recovered: RecoveredLedger, shard: UInt16, moment: Moment
+  ) {
+    self.configuration = configuration
+    self.shard = shard
+    epoch = recovered.epoch
+    nextSequence = recovered.nextSequence
+    startedMs = moment.monotonicMs
+    nowMs = moment.monotonicMs
+    wallMs = moment.wallMs
+    random = SplitMix64(seed: moment.seed)
+    retryPolicy = RetryPolicy(baseMs: configuration.retryBaseMs, capMs: configuration.retryCapMs)
+    for model in configuration.models { addModel(model.name, catalogued: model) }
+    recover(recovered)
+  }
+
+  /// Works one input off. Effects are appended in the order in which they must be done.
+  func apply(_ input: QueueInput, at moment: Moment, into effects: inout [QueueEffect]) {
+    nowMs = moment.monotonicMs
+    wallMs = moment.wallMs
+    random = SplitMix64(seed: moment.seed)
+    swap(&self.effects, &effects)
+    take(input)
+    dispatch()
+    flush()
+    swap(&self.effects, &effects)
+  }
+
+  /// When the next `tick` is due, on the monotonic clock; nil: nothing waits for a time.
+  var nextWakeMs: Int64? {
+    while let timer = timers.top {
+      if isLive(timer) { return timer.dueMs }
+      timers.pop()
+    }
+    return nil
+  }
+
+  private func take(_ input: QueueInput) {
+    switch input {
+    case .submit(let call, let jobs): submit(call, jobs)
+    case .rerank(let call, let job, let cancelWithCall):
+      rerank(call, job, cancelWithCall: cancelWithCall)
+    case .get(let call, let selector, let withRequest, let withAttempts):
+      get(call, selector, withRequest: withRequest, withAttempts: withAttempts)
+    case .cancel(let call, let id): cancel(call, id)
+    case .listModels(let call): listModels(call)
+    case .bare(let job, let excerpt): takeBare(job, excerpt: excerpt)
+    case .receive(let call, let tenant, let channel):
+      receive(call, TenantName(tenant: tenant, name: channel))
+    case .receiveMore(let call, let credit, let acknowledged):
+      receiveMore(call, credit: credit, acknowledged: acknowledged)
+    case .attach(let call, let request): attach(call, request)
+    case .work(let call, let report): work(call, report)
+    case .status(let call): status(call)
+    case .listJobs(let call, let filter): listJobs(call, filter)
+    case .retryJobs(let call, let ids): retryJobs(call, ids)
+    case .listWorkers(let call): listWorkers(call)
+    case .drainWorker(let call, let workerID): drainWorker(call, workerID)
+    case .setPaused(let call, let paused): setPaused(call, paused)
+    case .callEnded(let call): end(call)
+    case .heard(let peer): workerPeers[peer]?.heardMs = nowMs
+    case .read(let ticket, let result): take(ticket, result)
+    case .space(let accepts): acceptsSubmits = accepts
+    case .gauges(let status, let shell):
+      ledgerStatus = status
+      shellCounters = shell
+    case .tick: fireTimers()
+    }
+  }
+}
