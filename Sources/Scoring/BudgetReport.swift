@@ -51,9 +51,8 @@ public struct BudgetReport: Sendable {
     self.pairTokensBeyondDocument = pairTokensBeyondDocument
   }
 
-  /// The next document can be scored.
-  mutating func accept(imageTokens: Int, textTokens: Int?) {
-    let index = accepted.count + refusedDocuments.count
+  /// Documents are accepted and refused in their order.
+  mutating func accept(_ index: Int, imageTokens: Int, textTokens: Int?) {
     accepted.append(
       AcceptedDocument(index: index, imageTokens: imageTokens, textTokens: textTokens))
   }

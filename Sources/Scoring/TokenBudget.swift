@@ -44,18 +44,18 @@ public struct TokenBudget: Sendable {
         let images = try imageTokens(of: document, name: "document \(index)")
         let text = document.text
         if images.context + counter.countMax(text) <= left {
-          report.accept(imageTokens: images.usage, textTokens: nil)
+          report.accept(index, imageTokens: images.usage, textTokens: nil)
           continue
         }
         let tokens = counter.count(text)
         if images.context + tokens <= left {
-          report.accept(imageTokens: images.usage, textTokens: tokens)
+          report.accept(index, imageTokens: images.usage, textTokens: tokens)
         } else if policy == .truncate,
           let shortened = shorten(document, toTokens: left - images.context)
         {
           report.request.documents[index] = shortened
           report.truncatedDocuments.append(index)
-          report.accept(imageTokens: images.usage, textTokens: nil)
+          report.accept(index, imageTokens: images.usage, textTokens: nil)
         } else {
           let pair = query.context + images.context + tokens + model.reservedTokens
           throw overBudget(index, pair)
@@ -97,10 +97,12 @@ public struct TokenBudget: Sendable {
   private func imageTokens(
     of content: RerankContent, name: String
   ) throws(DocumentRefusal) -> Tokens {
-    guard content.hasImages || content.text.contains(where: { !$0.isWhitespace }) else {
-      throw DocumentRefusal(error: .invalid("\(name) is empty"))
+    guard content.hasImages else {
+      guard content.text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
+        throw DocumentRefusal(error: .invalid("\(name) is empty"))
+      }
+      return Tokens()
     }
-    guard content.hasImages else { return Tokens() }
     guard model.acceptsImages else {
       throw DocumentRefusal(
         error: .invalid("\(name) has an image, and \(model.name) takes text only"))

@@ -148,7 +148,13 @@ public struct Tokenizer: Sendable {
   private func controlToken(
     in utf8: UnsafeBufferPointer<UInt8>, at position: Int
   ) -> ControlToken? {
-    recognisedTokens.filter { utf8[position...].starts(with: $0.content) }
-      .max { $0.content.count < $1.content.count }
+    var longest: ControlToken?
+    for token in recognisedTokens
+    where token.content.count > longest?.content.count ?? 0
+      && utf8[position...].starts(with: token.content)
+    {
+      longest = token
+    }
+    return longest
   }
 }

@@ -104,6 +104,25 @@ struct ImageHeaderTests {
     #expect(throws: EngineError.self) { try ImageHeader(dataURL: url) }
   }
 
+  @Test func onlySoManyPartsOfAFileAreLookedAt() throws {
+    func segments(_ count: Int) -> [UInt8] {
+      let empty: [UInt8] = [0xFF, 0xE0, 0, 2]
+      let frame: [UInt8] = [0xFF, 0xC0, 0, 8, 8, 0, 3, 0, 5, 1]
+      return [0xFF, 0xD8] + Array(repeatElement(empty, count: count).joined()) + frame
+    }
+    let most = try ImageHeader(parsing: segments(ImageHeader.Limits.partsMax - 1))
+    #expect(most == ImageHeader(format: .jpeg, width: 5, height: 3))
+    #expect(throws: EngineError.self) {
+      try ImageHeader(parsing: segments(ImageHeader.Limits.partsMax))
+    }
+  }
+
+  @Test func dataURLAboveTheLimitIsNotDecoded() {
+    let url = "data:;base64," + String(repeating: "A", count: ImageHeader.Limits.urlBytesMax)
+    let error = #expect(throws: EngineError.self) { try ImageHeader(dataURL: url) }
+    #expect(error?.message.contains("longer than 67108864 bytes") == true)
+  }
+
   @Test func readsOrientationFromXMPAsElementOrAttribute() {
     let xmp = ByteReader(Array("<tiff:Orientation>6</tiff:Orientation>".utf8))
     #expect(ImageOrientation.xmp(xmp, 0..<xmp.count) == 6)
