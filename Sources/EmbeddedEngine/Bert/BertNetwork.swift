@@ -1,0 +1,156 @@
+import CEngineKernels
+import Tokenization
+
+/// A BERT cross-encoder's forward pass: token ids in, one logit a pair out.
+///
+/// The linear layers see the tokens of all pairs as one matrix of T rows without padding; attention
+/// runs per pair and head. Only the first token of a pair is read at the end, so in the last layer
+/// keys and values are computed for all tokens and everything else for that one row.
+struct BertNetwork: Sendable {
+  var configuration: BertConfiguration
+  var weights: BertWeights
+  var path: KernelPath
+
+  /// Floats of scratch that a batch of so many tokens needs.
+  func scratchFloats(tokens: Int) -> Int {
+    let configuration = configuration
+    return tokens * (5 * configuration.hiddenSize + configuration.intermediateSize)
+      + engine_attention_scratch_floats(
+        min(tokens, configuration.positionCount), configuration.headSize)
+  }
+
+  /// The logits of the batch's pairs, in their order.
+  ///
+  /// - Parameters:
+  ///   - batch: pairs of at most ``BertConfiguration/positionCount`` tokens each.
+  ///   - scratch: at least ``scratchFloats(tokens:)`` floats, for this call alone.
+  ///   - observe: sees the hidden states [rows][H] after the embeddings (0) and after each layer
+  ///     (1…); after the last layer there is one row a pair.
+  func logits(
+    of batch: TokenBatch, scratch: FloatBuffer,
+    observe: (_ layer: Int, _ hidden: UnsafeBufferPointer<Float>) -> Void = { _, _ in }
+  ) -> [Float] {
+    let hiddenSize = configuration.hiddenSize
+    let tokens = batch.tokenCount
+    precondition(scratch.count >= scratchFloats(tokens: tokens), "scratch too small")
+    let hidden = scratch.start  // [T][H]
+    let projected = hidden + tokens * hiddenSize  // [T][3H]: queries, keys, values; or [T][H]
+    let context = projected + 3 * tokens * hiddenSize  // [T][H]
+    let intermediate = context + tokens * hiddenSize  // [T][I]
+    let attentionScratch = intermediate + tokens * configuration.intermediateSize
+
+    embed(batch, into: hidden, positions: context)
+    observe(0, UnsafeBufferPointer(start: hidden, count: tokens * hiddenSize))
+    var rows = tokens
+    for (index, layer) in weights.layers.enumerated() {
+      let stride = 3 * hiddenSize
+      apply(layer.keyValue, rows, hidden, to: projected + hiddenSize, stride: stride)
+      let isLast = index == weights.layers.count - 1
+      if isLast {
+        rows = batch.pairCount
+        keepFirstTokens(of: batch, in: hidden)
+      }
+      apply(layer.query, rows, hidden, to: projected, stride: stride)
+      for pair in 0..<batch.pairCount {
+        let first = batch.bounds[pair]
+        let count = batch.bounds[pair + 1] - first
+        attend(
+          queries: projected + (isLast ? pair : first) * stride, queryRows: isLast ? 1 : count,
+          keys: projected + first * stride + hiddenSize, tokens: count,
+          to: context + (isLast ? pair : first) * hiddenSize, scratch: attentionScratch)
+      }
+      apply(layer.attentionOutput, rows, context, to: projected, stride: hiddenSize)
+      normalize(layer.attentionNorm, rows, hidden, adding: projected)
+      apply(
+        layer.up, rows, hidden, to: intermediate, stride: configuration.intermediateSize,
+        activation: configuration.activation.kernelActivation)
+      apply(layer.down, rows, intermediate, to: projected, stride: hiddenSize)
+      normalize(layer.outputNorm, rows, hidden, adding: projected)
+      observe(index + 1, UnsafeBufferPointer(start: hidden, count: rows * hiddenSize))
+    }
+    apply(weights.pooler, rows, hidden, to: context, stride: hiddenSize)
+    engine_tanh(rows * hiddenSize, context)
+    return (0..<rows).map { pair in
+      engine_dot(hiddenSize, context + pair * hiddenSize, weights.classifier.start)
+        + weights.classifierBias.start[0]
+    }
+  }
+
+  /// hidden[T][H] = norm(word + position + token type).
+  private func embed(
+    _ batch: TokenBatch, into hidden: UnsafeMutablePointer<Float>,
+    positions: UnsafeMutablePointer<Float>
+  ) {
+    let hiddenSize = configuration.hiddenSize
+    // Token types are few; their rows are taken out of the table once.
+    let types = FloatBuffer(count: configuration.tokenTypeCount * hiddenSize)
+    for type in 0..<configuration.tokenTypeCount {
+      weights.tokenTypeEmbeddings.copyRow(type, to: types.start + type * hiddenSize)
+    }
+    for pair in 0..<batch.pairCount {
+      let first = batch.bounds[pair]
+      for token in first..<batch.bounds[pair + 1] {
+        let row = token * hiddenSize
+        weights.wordEmbeddings.copyRow(Int(batch.tokens.ids[token]), to: hidden + row)
+        weights.positionEmbeddings.copyRow(token - first, to: positions + row)
+        engine_add(
+          hiddenSize, types.start + Int(batch.tokens.tokenTypes[token]) * hiddenSize, positions + row)
+      }
+    }
+    normalize(weights.embeddingNorm, batch.tokenCount, hidden, adding: positions)
+  }
+
+  /// Moves each pair's first row to the front, in place: a pair's number is never above its start.
+  private func keepFirstTokens(of batch: TokenBatch, in hidden: UnsafeMutablePointer<Float>) {
+    let hiddenSize = configuration.hiddenSize
+    for pair in 0..<batch.pairCount where batch.bounds[pair] != pair {
+      (hidden + pair * hiddenSize).update(
+        from: hidden + batch.bounds[pair] * hiddenSize, count: hiddenSize)
+    }
+  }
+
+  /// All heads of one pair. Queries, keys and values lie side by side, 3H floats a row.
+  private func attend(
+    queries: UnsafePointer<Float>, queryRows: Int, keys: UnsafePointer<Float>, tokens: Int,
+    to context: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+  ) {
+    let hiddenSize = configuration.hiddenSize
+    let headSize = configuration.headSize
+    for head in 0..<configuration.headCount {
+      let column = head * headSize
+      engine_attention(
+        path.enginePath, queryRows, tokens, headSize, 1 / Float(headSize).squareRoot(),
+        queries + column, 3 * hiddenSize, keys + column, keys + hiddenSize + column, 3 * hiddenSize,
+        context + column, hiddenSize, scratch)
+    }
+  }
+
+  private func apply(
+    _ linear: BertWeights.Linear, _ rows: Int, _ input: UnsafePointer<Float>,
+    to output: UnsafeMutablePointer<Float>, stride: Int, activation: engine_activation = .none
+  ) {
+    engine_gemm(
+      path.enginePath, rows, linear.weights.rows, linear.weights.columns, input,
+      linear.weights.columns, linear.weights.panels.start, linear.bias.start, activation, output,
+      stride)
+  }
+
+  private func normalize(
+    _ norm: BertWeights.Norm, _ rows: Int, _ x: UnsafeMutablePointer<Float>,
+    adding residual: UnsafePointer<Float>
+  ) {
+    engine_layer_norm(
+      path.enginePath, rows, configuration.hiddenSize, x, residual, norm.gain.start, norm.bias.start,
+      configuration.normEpsilon)
+  }
+}
+
+extension BertConfiguration.Activation {
+  var kernelActivation: engine_activation {
+    switch self {
+    case .gelu: .gelu
+    case .geluTanh: .geluTanh
+    case .relu: .relu
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/// The weights of a BERT cross-encoder, in the layouts that the kernels read. H is the hidden size,
+/// I the intermediate size.
+struct BertWeights: Sendable {
+  /// output = input · weightsᵀ + bias
+  struct Linear: Sendable {
+    var weights: PackedMatrix
+    var bias: FloatBuffer
+  }
+
+  struct Norm: Sendable {
+    var gain: FloatBuffer
+    var bias: FloatBuffer
+  }
+
+  struct Layer: Sendable {
+    /// [H][H]
+    var query: Linear
+    /// [2H][H]: keys, then values.
+    var keyValue: Linear
+    /// [H][H]
+    var attentionOutput: Linear
+    var attentionNorm: Norm
+    /// [I][H]
+    var up: Linear
+    /// [H][I]
+    var down: Linear
+    var outputNorm: Norm
+  }
+
+  /// [vocabulary][H]
+  var wordEmbeddings: EmbeddingTable
+  /// [positions][H]
+  var positionEmbeddings: EmbeddingTable
+  /// [token types][H]
+  var tokenTypeEmbeddings: EmbeddingTable
+  var embeddingNorm: Norm
+  var layers: [Layer]
+  /// [H][H]
+  var pooler: Linear
+  /// [1][H]
+  var classifier: FloatBuffer
+  /// [1]
+  var classifierBias: FloatBuffer
+
+  /// Takes the weights by the names that transformers' BertForSequenceClassification gives them. The
+  /// encoder's may lack their "bert." prefix, and norms may use TensorFlow's gamma and beta.
+  ///
+  /// - Throws: ``EmbeddedEngineError`` naming a tensor that is missing, misshapen or unexpected.
+  init(from source: any WeightSource, configuration: BertConfiguration) throws {
+    var loader = TensorLoader(source: source)
+    let prefix = source.tensors["bert.embeddings.word_embeddings.weight"] == nil ? "" : "bert."
+    let hidden = configuration.hiddenSize
+    let intermediate = configuration.intermediateSize
+
+    func linear(_ names: String..., rows: Int, columns: Int) throws -> Linear {
+      Linear(
+        weights: try loader.packedMatrix(
+          names.map { "\(prefix)\($0).weight" }, rows: rows, columns: columns),
+        bias: try loader.vector(names.map { "\(prefix)\($0).bias" }, count: rows))
+    }
+    func norm(_ name: String) throws -> Norm {
+      let old = source.tensors["\(prefix)\(name).gamma"] != nil
+      return Norm(
+        gain: try loader.vector(["\(prefix)\(name).\(old ? "gamma" : "weight")"], count: hidden),
+        bias: try loader.vector(["\(prefix)\(name).\(old ? "beta" : "bias")"], count: hidden))
+    }
+    func table(_ name: String, rows: Int) throws -> EmbeddingTable {
+      try loader.table("\(prefix)embeddings.\(name).weight", rows: rows, columns: hidden)
+    }
+
+    wordEmbeddings = try table("word_embeddings", rows: configuration.vocabularySize)
+    positionEmbeddings = try table("position_embeddings", rows: configuration.positionCount)
+    tokenTypeEmbeddings = try table("token_type_embeddings", rows: configuration.tokenTypeCount)
+    embeddingNorm = try norm("embeddings.LayerNorm")
+    layers = try (0..<configuration.layerCount).map { index in
+      let layer = "encoder.layer.\(index)"
+      return Layer(
+        query: try linear("\(layer).attention.self.query", rows: hidden, columns: hidden),
+        keyValue: try linear(
+          "\(layer).attention.self.key", "\(layer).attention.self.value", rows: hidden,
+          columns: hidden),
+        attentionOutput: try linear(
+          "\(layer).attention.output.dense", rows: hidden, columns: hidden),
+        attentionNorm: try norm("\(layer).attention.output.LayerNorm"),
+        up: try linear("\(layer).intermediate.dense", rows: intermediate, columns: hidden),
+        down: try linear("\(layer).output.dense", rows: hidden, columns: intermediate),
+        outputNorm: try norm("\(layer).output.LayerNorm"))
+    }
+    pooler = try linear("pooler.dense", rows: hidden, columns: hidden)
+    classifier = try loader.matrix("classifier.weight", rows: 1, columns: hidden)
+    classifierBias = try loader.vector(["classifier.bias"], count: 1)
+
+    if let surplus = loader.remaining.first(where: { !Self.isKnownSurplus($0) }) {
+      throw EmbeddedEngineError(
+        code: .unusableTensor,
+        message: "\(source.label) has a tensor \(surplus) that no BertForSequenceClassification of "
+          + "\(configuration.layerCount) layers has: does config.json belong to these weights?")
+    }
+  }
+
+  /// What checkpoints carry along without effect on a score: constant position ids, and the heads of
+  /// pretraining.
+  static func isKnownSurplus(_ name: String) -> Bool {
+    name.hasSuffix("embeddings.position_ids") || name.hasSuffix("embeddings.token_type_ids")
+      || name.hasPrefix("cls.predictions.") || name.hasPrefix("cls.seq_relationship.")
+  }
+}

@@ -1,0 +1,24 @@
+import Tokenization
+
+/// The tokens of some pairs, one after the other without padding.
+struct TokenBatch: Sendable {
+  private(set) var tokens = EncodedPair()
+  /// Where each pair starts in ``tokens``, and at last where the last one ends.
+  private(set) var bounds: [Int] = [0]
+
+  var tokenCount: Int { tokens.ids.count }
+  var pairCount: Int { bounds.count - 1 }
+
+  /// Adds the pair whose tokens the closure appends.
+  mutating func appendPair(_ append: (inout EncodedPair) -> Void) {
+    append(&tokens)
+    bounds.append(tokens.ids.count)
+  }
+
+  /// Keeps the memory for the next batch.
+  mutating func removeAll() {
+    tokens.ids.removeAll(keepingCapacity: true)
+    tokens.tokenTypes.removeAll(keepingCapacity: true)
+    bounds.removeSubrange(1...)
+  }
+}

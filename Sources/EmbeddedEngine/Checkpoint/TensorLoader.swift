@@ -1,0 +1,122 @@
+import CEngineKernels
+
+/// Takes tensors out of a file by name and shape, and knows which were taken.
+struct TensorLoader {
+  let source: any WeightSource
+  private(set) var taken: Set<String> = []
+
+  init(source: any WeightSource) {
+    self.source = source
+  }
+
+  /// Names of the tensors that nothing asked for, in order.
+  var remaining: [String] {
+    source.tensors.keys.filter { !taken.contains($0) }.sorted()
+  }
+
+  /// Rows of weights for a matrix product, [rows][columns], stacked from one or more tensors.
+  mutating func packedMatrix(_ names: [String], rows: Int, columns: Int) throws -> PackedMatrix {
+    let unpacked = FloatBuffer(count: names.count * rows * columns)
+    for (index, name) in names.enumerated() {
+      try read(name, shape: [rows, columns], into: unpacked.start + index * rows * columns)
+    }
+    return PackedMatrix(packing: unpacked, rows: names.count * rows, columns: columns)
+  }
+
+  /// One or more vectors, one after the other.
+  mutating func vector(_ names: [String], count: Int) throws -> FloatBuffer {
+    let buffer = FloatBuffer(count: names.count * count)
+    for (index, name) in names.enumerated() {
+      try read(name, shape: [count], into: buffer.start + index * count)
+    }
+    return buffer
+  }
+
+  mutating func matrix(_ name: String, rows: Int, columns: Int) throws -> FloatBuffer {
+    let buffer = FloatBuffer(count: rows * columns)
+    try read(name, shape: [rows, columns], into: buffer.start)
+    return buffer
+  }
+
+  /// A table whose rows stay in the type that they are stored in.
+  mutating func table(_ name: String, rows: Int, columns: Int) throws -> EmbeddingTable {
+    let (tensor, type) = try take(name, shape: [rows, columns])
+    return EmbeddingTable(
+      stored: try source.bytes(of: tensor), type: type, rows: rows, columns: columns,
+      rowScales: tensor.rowScales)
+  }
+
+  private mutating func read(
+    _ name: String, shape: [Int], into destination: UnsafeMutablePointer<Float>
+  ) throws {
+    let (tensor, type) = try take(name, shape: shape)
+    let stored = try source.bytes(of: tensor)
+    let count = shape.reduce(1, *)
+    guard type == .int8 else {
+      return engine_convert(type, count, stored.bytes.baseAddress, 1, destination)
+    }
+    let columns = shape[1]
+    for (row, scale) in tensor.rowScales.enumerated() {
+      engine_convert(
+        type, columns, stored.bytes.baseAddress.map { $0 + row * columns }, scale,
+        destination + row * columns)
+    }
+  }
+
+  private mutating func take(
+    _ name: String, shape: [Int]
+  ) throws -> (StoredTensor, engine_type) {
+    guard let tensor = source.tensors[name] else {
+      throw EmbeddedEngineError(
+        code: .unusableTensor,
+        message: "\(source.label) has no tensor \(name), which the model needs")
+    }
+    guard tensor.shape == shape else {
+      throw EmbeddedEngineError(
+        code: .unusableTensor,
+        message: "\(source.label): tensor \(name) has shape \(tensor.shape); config.json makes it "
+          + "\(shape)")
+    }
+    guard let type = tensor.type.kernelType else {
+      throw EmbeddedEngineError(
+        code: .unusableTensor,
+        message: "\(source.label): tensor \(name) is of type \(tensor.typeName); F32, F16 and BF16 "
+          + "can be read")
+    }
+    taken.insert(name)
+    return (tensor, type)
+  }
+}
+
+/// Weights [rows][columns] in the panels that the products read.
+struct PackedMatrix: Sendable {
+  let rows: Int
+  let columns: Int
+  let panels: FloatBuffer
+
+  init(packing unpacked: FloatBuffer, rows: Int, columns: Int) {
+    self.rows = rows
+    self.columns = columns
+    self.panels = FloatBuffer(count: engine_packed_floats(rows, columns))
+    engine_pack(rows, columns, unpacked.start, panels.start)
+  }
+}
+
+/// Rows that are looked up one at a time, [rows][columns], in their stored type.
+struct EmbeddingTable: Sendable {
+  let stored: TensorBytes
+  let type: engine_type
+  let rows: Int
+  let columns: Int
+  let rowScales: [Float]
+
+  private var rowBytes: Int { stored.bytes.count / rows }
+
+  /// Writes the row as floats. The row's number must be below ``rows``.
+  func copyRow(_ row: Int, to destination: UnsafeMutablePointer<Float>) {
+    precondition(row >= 0 && row < rows, "row \(row) of a table of \(rows)")
+    engine_convert(
+      type, columns, stored.bytes.baseAddress.map { $0 + row * rowBytes },
+      rowScales.isEmpty ? 1 : rowScales[row], destination)
+  }
+}

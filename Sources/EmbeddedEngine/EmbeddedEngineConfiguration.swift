@@ -1,0 +1,39 @@
+import Foundation
+
+/// The embedded engine's limits.
+public struct EmbeddedEngineConfiguration: Sendable, Equatable {
+  /// Threads that score, each busy with one chunk of pairs at a time.
+  public var laneCount: Int
+  /// Tokens that a lane works on at a time. Larger chunks use the caches a little better; a chunk's
+  /// time is what progress, cancellation and deadlines wait for. A pair above it goes alone.
+  public var chunkTokensMax: Int
+  /// Calls to `score` that are waiting or under way; more are refused.
+  public var jobsMax: Int
+
+  public init(
+    laneCount: Int = Self.defaultLaneCount, chunkTokensMax: Int = 1024, jobsMax: Int = 256
+  ) {
+    self.laneCount = laneCount
+    self.chunkTokensMax = chunkTokensMax
+    self.jobsMax = jobsMax
+  }
+
+  /// A core is left to the rest of the process, and to the ledger where it runs on the same machine.
+  public static var defaultLaneCount: Int {
+    max(1, ProcessInfo.processInfo.activeProcessorCount - 1)
+  }
+
+  func validate() throws {
+    func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws {
+      guard range.contains(value) else {
+        throw EmbeddedEngineError(
+          code: .invalidConfiguration,
+          message: "embedded engine: \(name) is \(value); \(range.lowerBound) to "
+            + "\(range.upperBound) works")
+      }
+    }
+    try check("laneCount", laneCount, 1...1024)
+    try check("chunkTokensMax", chunkTokensMax, 1...65_536)
+    try check("jobsMax", jobsMax, 1...100_000)
+  }
+}

@@ -1,0 +1,150 @@
+public import Foundation
+import Scoring
+import Tokenization
+
+/// A cross-encoder in memory, ready to score on any thread.
+public final class EmbeddedModel: Sendable {
+  /// As the catalogue of models names it.
+  public let name: String
+  let network: BertNetwork
+  let tokenizer: Tokenizer
+  /// Of the weights: "fp32", or "int8" for the model inside the binary. All arithmetic is fp32.
+  let precision: String
+
+  /// Tokens of one pair, the control tokens around its texts included.
+  public var contextTokens: Int { network.configuration.positionCount }
+
+  var scoreKind: ScoreKind { network.configuration.scoreKind }
+
+  /// Loads a Hugging Face folder: config.json, model.safetensors, and tokenizer.json or vocab.txt.
+  ///
+  /// - Parameter kernelPath: nil takes the fastest that the machine can run.
+  /// - Throws: ``EmbeddedEngineError`` saying what in the folder cannot be used, and why.
+  public static func load(
+    folder: URL, name: String, kernelPath: KernelPath? = nil
+  ) throws -> EmbeddedModel {
+    let configuration = try BertConfiguration(readConfiguration(in: folder))
+    let weights = try BertWeights(
+      from: SafetensorsFile(url: weightsFile(in: folder)), configuration: configuration)
+    let tokenizer = try understanding("the tokenizer of \(folder.path)") {
+      try Tokenizer.load(folder: folder.path)
+    }
+    return try EmbeddedModel(
+      name: name, configuration: configuration, weights: weights, tokenizer: tokenizer,
+      kernelPath: kernelPath, precision: "fp32")
+  }
+
+  /// Loads the model inside the binary, and scores its golden pairs to see that this build and this
+  /// machine compute it rightly.
+  public static func builtIn(
+    name: String = "builtin", kernelPath: KernelPath? = nil
+  ) throws -> EmbeddedModel {
+    try load(BuiltInModelFile.embedded(), name: name, kernelPath: kernelPath)
+  }
+
+  static func load(
+    _ file: BuiltInModelFile, name: String, kernelPath: KernelPath?
+  ) throws -> EmbeddedModel {
+    let configuration = try BertConfiguration(file.manifest.config, label: file.label)
+    var options = WordPieceOptions()
+    options.lowercase = file.manifest.tokenizer.lowercase
+    let tokenizer = try understanding("the vocabulary of \(file.label)") {
+      try Tokenizer(wordPieceVocabulary: file.vocabulary, options: options)
+    }
+    let model = try EmbeddedModel(
+      name: name, configuration: configuration,
+      weights: BertWeights(from: file, configuration: configuration), tokenizer: tokenizer,
+      kernelPath: kernelPath, precision: "int8")
+    try model.check(file.manifest.golden)
+    return model
+  }
+
+  private init(
+    name: String, configuration: BertConfiguration, weights: BertWeights, tokenizer: Tokenizer,
+    kernelPath: KernelPath?, precision: String
+  ) throws {
+    let path = kernelPath ?? .best
+    guard path.isSupported else {
+      throw EmbeddedEngineError(
+        code: .invalidConfiguration,
+        message: "this machine cannot run the kernel path \(path.rawValue); leave it out to get "
+          + "\(KernelPath.best.rawValue)")
+    }
+    guard tokenizer.vocabularyCount <= configuration.vocabularySize else {
+      throw EmbeddedEngineError(
+        code: .unsupportedModel,
+        message: "model \(name): the tokenizer knows \(tokenizer.vocabularyCount) tokens and the "
+          + "weights have \(configuration.vocabularySize); do they belong together?")
+    }
+    self.name = name
+    self.network = BertNetwork(configuration: configuration, weights: weights, path: path)
+    self.tokenizer = tokenizer
+    self.precision = precision
+  }
+
+  /// How far a golden pair's logit may be from the manifest's: rounding in fp32 stays a hundredfold
+  /// below, and a wrong weight, kernel or token goes far beyond.
+  static let goldenTolerance: Float = 1e-3
+
+  private func check(_ golden: [BuiltInModelFile.Manifest.GoldenPair]) throws {
+    var batch = TokenBatch()
+    for pair in golden {
+      let query = tokenizer.encode(pair.query)
+      let document = tokenizer.encode(pair.document)
+      batch.appendPair { tokenizer.appendPair(query: query, document: document, to: &$0) }
+    }
+    let scratch = FloatBuffer(count: network.scratchFloats(tokens: batch.tokenCount))
+    for (pair, logit) in zip(golden, network.logits(of: batch, scratch: scratch)) {
+      // Written so that a NaN fails.
+      guard abs(logit - pair.logit) <= Self.goldenTolerance else {
+        throw EmbeddedEngineError(
+          code: .goldenMismatch,
+          message: "model \(name) gives the logit \(logit) to a golden pair whose logit is "
+            + "\(pair.logit) (\"\(pair.query)\", \"\(pair.document)\"): its file is damaged, or the "
+            + "kernel path \(network.path.rawValue) computes wrongly on this machine")
+      }
+    }
+  }
+
+  private static func readConfiguration(in folder: URL) throws -> BertConfigurationFile {
+    let url = folder.appending(path: "config.json")
+    let json: Data
+    do {
+      json = try Data(contentsOf: url)
+    } catch {
+      throw EmbeddedEngineError(
+        code: .unreadableFile,
+        message: "\(url.path) cannot be read; a model is a folder as Hugging Face has it",
+        underlying: error)
+    }
+    return try understanding(url.path) {
+      try JSONDecoder().decode(BertConfigurationFile.self, from: json)
+    }
+  }
+
+  private static func weightsFile(in folder: URL) throws -> URL {
+    func exists(_ name: String) -> Bool {
+      FileManager.default.fileExists(atPath: folder.appending(path: name).path)
+    }
+    if exists("model.safetensors") { return folder.appending(path: "model.safetensors") }
+    let why =
+      if exists("model.safetensors.index.json") {
+        "its weights are split over several files, which is not read for this kind of model"
+      } else if exists("pytorch_model.bin") {
+        "it has only pytorch_model.bin, which is a program rather than data; save it as safetensors"
+      } else {
+        "the file is missing"
+      }
+    throw EmbeddedEngineError(
+      code: .unreadableFile, message: "\(folder.path) has no model.safetensors: \(why)")
+  }
+
+  private static func understanding<R>(_ what: String, _ body: () throws -> R) throws -> R {
+    do {
+      return try body()
+    } catch {
+      throw EmbeddedEngineError(
+        code: .malformedFile, message: "\(what) cannot be used", underlying: error)
+    }
+  }
+}

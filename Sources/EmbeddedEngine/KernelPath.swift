@@ -1,0 +1,31 @@
+import CEngineKernels
+
+/// Which of the machine's instruction sets the kernels use.
+///
+/// Scores agree to within rounding over paths, and bit for bit within one.
+public enum KernelPath: String, Sendable, CaseIterable {
+  /// Whatever the compiler's default target has; runs on every 64-bit machine.
+  case portable
+  case avx2
+  case avx512
+
+  /// The fastest path that this machine can run.
+  public static var best: KernelPath {
+    switch engine_path_best() {
+    case .portable: .portable
+    case .avx2: .avx2
+    case .avx512: .avx512
+    }
+  }
+
+  /// Whether this machine can run the path.
+  public var isSupported: Bool { engine_path_supported(enginePath) }
+
+  var enginePath: engine_path {
+    switch self {
+    case .portable: .portable
+    case .avx2: .avx2
+    case .avx512: .avx512
+    }
+  }
+}

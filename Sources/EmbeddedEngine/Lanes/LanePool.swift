@@ -1,0 +1,144 @@
+import Foundation
+import Scoring
+
+/// The engine's threads and the jobs that wait for them.
+///
+/// Jobs stand in a line. A free lane takes one chunk of the first job, which then goes to the end of
+/// the line: whoever has waited longest is next. A job ends with its last chunk, its first error,
+/// its cancellation or its deadline; what lanes still compute for it then is thrown away.
+///
+/// Sendable, since everything mutable is touched only while `condition` is locked.
+final class LanePool: @unchecked Sendable {
+  let configuration: EmbeddedEngineConfiguration
+  private let condition = NSCondition()
+  private var line: [Running] = []
+  private var jobCount = 0
+  private var isStopped = false
+
+  /// How far the lanes are with a job. Touched only under the pool's lock, `job` and `id` aside.
+  private final class Running: @unchecked Sendable {
+    let job: ScoringJob
+    var output: ScoringJob.Output
+    var nextChunk = 0
+    var chunksLeft: Int
+    /// nil before the job is admitted and after it has ended.
+    var continuation: CheckedContinuation<ScoringJob.Output, any Error>?
+    var isCancelled = false
+
+    init(_ job: ScoringJob) {
+      self.job = job
+      chunksLeft = job.chunks.count
+      output = ScoringJob.Output(
+        logits: Array(repeating: 0, count: job.documents.count), tokenCount: 0)
+    }
+  }
+
+  init(configuration: EmbeddedEngineConfiguration) {
+    self.configuration = configuration
+    for lane in 0..<configuration.laneCount {
+      Thread.detachNewThread {
+        Thread.current.name = "engine-lane-\(lane)"
+        self.runLane()
+      }
+    }
+  }
+
+  /// Ends the threads. The engine calls it when it goes, and so no job is left.
+  func stop() {
+    condition.withLock {
+      isStopped = true
+      condition.broadcast()
+    }
+  }
+
+  var jobsUnderWay: Int { condition.withLock { jobCount } }
+
+  func run(_ job: ScoringJob) async throws -> ScoringJob.Output {
+    let running = Running(job)
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        admit(running, continuation)
+      }
+    } onCancel: {
+      condition.withLock {
+        running.isCancelled = true
+        end(running, .failure(CancellationError()))
+      }
+    }
+  }
+
+  private func admit(
+    _ running: Running, _ continuation: CheckedContinuation<ScoringJob.Output, any Error>
+  ) {
+    condition.withLock {
+      guard !running.isCancelled else { return continuation.resume(throwing: CancellationError()) }
+      guard jobCount < configuration.jobsMax else {
+        return continuation.resume(
+          throwing: EngineError(
+            code: .resourceExhausted,
+            message: "the embedded engine has \(jobCount) jobs already, as many as it takes",
+            isRetryable: true))
+      }
+      jobCount += 1
+      running.continuation = continuation
+      line.append(running)
+      condition.broadcast()
+    }
+  }
+
+  /// Ends the job once; later calls do nothing. Called under the lock.
+  private func end(_ running: Running, _ result: Result<ScoringJob.Output, any Error>) {
+    guard let continuation = running.continuation else { return }
+    running.continuation = nil
+    jobCount -= 1
+    line.removeAll { $0 === running }
+    continuation.resume(with: result)
+  }
+
+  private func runLane() {
+    var work = LaneWork(batchTokensMax: configuration.chunkTokensMax)
+    while let (running, chunk) = nextChunk() {
+      let result = Result {
+        try work.score(chunk, of: running.job) { try checkContinues(running) }
+      }
+      condition.withLock { finish(running, result) }
+    }
+  }
+
+  /// Waits for a chunk; nil when the pool has stopped.
+  private func nextChunk() -> (Running, [Int])? {
+    condition.withLock {
+      while line.isEmpty && !isStopped { condition.wait() }
+      guard !isStopped else { return nil }
+      let running = line.removeFirst()
+      let chunk = running.job.chunks[running.nextChunk]
+      running.nextChunk += 1
+      if running.nextChunk < running.job.chunks.count { line.append(running) }
+      return (running, chunk)
+    }
+  }
+
+  private func checkContinues(_ running: Running) throws {
+    guard condition.withLock({ running.continuation != nil }) else { throw CancellationError() }
+    guard running.job.deadline > .now else {
+      throw EngineError(
+        code: .deadlineExceeded, message: "the job's deadline passed before all was scored",
+        isRetryable: false)
+    }
+  }
+
+  /// Writes down what a lane found. Called under the lock.
+  private func finish(_ running: Running, _ result: Result<[LaneWork.Scored], any Error>) {
+    switch result {
+    case .failure(let error):
+      end(running, .failure(error))
+    case .success(let scored):
+      for one in scored {
+        running.output.logits[one.document] = one.logit
+        running.output.tokenCount += one.tokenCount
+      }
+      running.chunksLeft -= 1
+      if running.chunksLeft == 0 { end(running, .success(running.output)) }
+    }
+  }
+}
