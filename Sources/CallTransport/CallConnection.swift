@@ -14,8 +14,12 @@ public final class CallConnection: Sendable {
   private let nextCallID = Atomic<UInt64>(1)
 
   /// Returns at once; the connection is made in the background.
-  /// - Throws: `ZeroMQError` when the process is out of sockets, files or threads.
+  /// - Throws: `ZeroMQError` when a setting cannot work, which it names, or when the process is out of
+  ///   sockets, files or threads.
   public init(_ configuration: ConnectionConfiguration) throws(ZeroMQError) {
+    if let problem = configuration.firstProblem {
+      throw .invalid("the connection's \(problem.key) \(problem.message)")
+    }
     self.configuration = configuration
     let parts = try LoopParts(poller: Poller(), context: Context())
     let mailbox = CommandMailbox(wakeUp: parts.poller.wakeUp)

@@ -33,3 +33,28 @@ public struct ConnectionConfiguration: Sendable {
     self.endpoint = endpoint
   }
 }
+
+extension ConnectionConfiguration {
+  /// The first value that cannot work: its key and what is wanted there; nil when all is well.
+  public var firstProblem: (key: String, message: String)? {
+    let durations = [
+      ("heartbeatInterval", heartbeatInterval), ("connectTimeout", connectTimeout),
+      ("reopenBackoff", reopenBackoff),
+    ]
+    for (key, value) in durations where value <= .zero {
+      return (key, "must be more than 0, not \(value)")
+    }
+    let counts = [
+      ("silentIntervalsMax", silentIntervalsMax), ("outboxBytesMax", outboxBytesMax),
+      ("streamOutboxBytesMax", streamOutboxBytesMax),
+      ("streamInboxBytesMax", streamInboxBytesMax), ("receiveBatchMax", receiveBatchMax),
+    ]
+    for (key, value) in counts where value < 1 {
+      return (key, "must be at least 1, not \(value)")
+    }
+    if reopenBackoffMax < reopenBackoff {
+      return ("reopenBackoffMax", "must not be below reopenBackoff")
+    }
+    return limits.firstProblem.map { ("limits.\($0.key)", $0.message) }
+  }
+}

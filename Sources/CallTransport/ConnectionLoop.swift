@@ -98,6 +98,7 @@ final class ConnectionLoop {
     guard let link else { return }
     if poller.events(of: link.socket).contains(.readable) { try receiveBatch(link.socket) }
     // Answers that came before the connection broke still count, so the monitor is read last.
+    guard poller.events(of: link.monitor.socket).contains(.readable) else { return }
     while let event = try link.monitor.next() {
       guard let cause = cause(of: event) else { continue }
       try receiveBatch(link.socket)

@@ -36,3 +36,30 @@ public struct ProtocolLimits: Sendable, Equatable {
 
   public init() {}
 }
+
+extension ProtocolLimits {
+  /// The first value that cannot work: its key and what is wanted there; nil when all is well.
+  public var firstProblem: (key: String, message: String)? {
+    let positive = [
+      ("frameBytesMax", frameBytesMax), ("framesMax", framesMax), ("headBytesMax", headBytesMax),
+      ("metadataEntriesMax", metadataEntriesMax), ("metadataBytesMax", metadataBytesMax),
+      ("statusBytesMax", statusBytesMax), ("openCallsMax", openCallsMax),
+      ("submitJobsMax", submitJobsMax), ("documentsMax", documentsMax),
+      ("requestBytesMax", requestBytesMax), ("modelBytesMax", modelBytesMax),
+      ("tenantBytesMax", tenantBytesMax), ("idempotencyKeyBytesMax", idempotencyKeyBytesMax),
+      ("channelBytesMax", channelBytesMax), ("replyToBytesMax", replyToBytesMax),
+      ("workerIDBytesMax", workerIDBytesMax),
+    ]
+    for (key, value) in positive where value < 1 {
+      return (key, "must be at least 1, not \(value)")
+    }
+    if messageBytesMax < frameBytesMax {
+      return ("messageBytesMax", "must not be below frameBytesMax, \(frameBytesMax)")
+    }
+    // The receiver grants by halves of the window, so a frame larger than a half could wait for ever.
+    if initialWindowBytes / 2 < frameBytesMax {
+      return ("initialWindowBytes", "must be at least twice frameBytesMax, \(frameBytesMax)")
+    }
+    return nil
+  }
+}

@@ -18,6 +18,11 @@ public struct ZeroMQError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The endpoint is taken by another socket.
   public var isAddressInUse: Bool { code == EADDRINUSE }
 
+  /// For what is refused before libzmq is asked.
+  public static func invalid(_ message: String) -> ZeroMQError {
+    ZeroMQError(code: EINVAL, message: message)
+  }
+
   /// For a call that has just failed; reads errno.
   static func last(_ operation: String) -> ZeroMQError {
     let code = zmq_errno()

@@ -162,6 +162,25 @@ import ZeroMQ
         == .invalidArgument)
   }
 
+  @Test func settingsThatCannotWorkAreNamed() throws {
+    let wrong: [(String, (inout ConnectionConfiguration) -> Void)] = [
+      ("heartbeatInterval", { $0.heartbeatInterval = .zero }),
+      ("silentIntervalsMax", { $0.silentIntervalsMax = 0 }),
+      ("reopenBackoffMax", { $0.reopenBackoffMax = .milliseconds(1) }),
+      ("limits.initialWindowBytes", { $0.limits.initialWindowBytes = 1 << 20 }),
+      ("limits.messageBytesMax", { $0.limits.messageBytesMax = 1 }),
+      ("limits.openCallsMax", { $0.limits.openCallsMax = 0 }),
+    ]
+    for (key, spoil) in wrong {
+      var configuration = ConnectionConfiguration(endpoint: try Endpoint("ipc://unused"))
+      #expect(configuration.firstProblem == nil)
+      spoil(&configuration)
+      #expect(configuration.firstProblem?.key == key)
+      let error = #expect(throws: ZeroMQError.self) { try CallConnection(configuration) }
+      #expect(error?.message.contains(key) == true)
+    }
+  }
+
   // MARK: The connection
 
   @Test func pingGoesOutWhenNothingElseDoes() throws {

@@ -65,12 +65,43 @@ import Testing
     for text in vectors.invalid { #expect(JobID(text) == nil, "'\(text)'") }
   }
 
+  /// The codec that was written from PROTOCOL.md alone.
+  @Test(.enabled(if: PythonCodec.isAvailable, "needs python3-protobuf and protobuf-compiler"))
+  func pythonCodecAgreesWithTheVectors() throws {
+    let (status, output) = try PythonCodec.run(["protocol/vectors/replay"])
+    #expect(status == 0, "\(output)")
+    #expect(output.contains("0 failures"))
+  }
+
   private func load<Vectors: Decodable>(_ name: String) throws -> Vectors {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appending(path: "../../protocol/vectors/\(name).json")
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     return try decoder.decode(Vectors.self, from: Data(contentsOf: root))
+  }
+}
+
+/// Debian's Python, with its protobuf package.
+private enum PythonCodec {
+  static var isAvailable: Bool {
+    let probe = "import google.protobuf, shutil, sys; sys.exit(shutil.which('protoc') is None)"
+    return (try? run(["-c", probe]).status) == 0
+  }
+
+  static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+    process.arguments = ["-B"] + arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: #filePath)
+      .deletingLastPathComponent().appending(path: "../..")
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    process.standardError = pipe
+    try process.run()
+    let output = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
   }
 }
 
