@@ -1,0 +1,52 @@
+import Foundation
+
+/// Runs many jobs and watches the memory of the queue: it must not grow with what has passed.
+struct Soak: Sendable {
+  static let inFlight = 512
+  static let sampleJobs = 100_000
+  /// Caches and pages have filled by then.
+  static let settledJobs = 200_000
+
+  var jobs: Int
+
+  func run(_ peer: RerankdPeer, _ shape: LoadShape) async throws -> Report.Soak {
+    let recorder = LifecycleRecorder()
+    let stop = StopFlag()
+    return try await withThrowingTaskGroup(of: [Report.Soak.Sample].self) { group in
+      group.addTask {
+        try await peer.run(shape, recorder: recorder, until: stop)
+        return []
+      }
+      group.addTask {
+        defer { stop.set() }
+        return try await watch(peer.server, recorder)
+      }
+      let samples = try await group.reduce(into: []) { $0 += $1 }
+      let settled = samples.filter { $0.jobs > Self.settledJobs }.map(\.queueMiB)
+      guard let largest = settled.max(), let smallest = settled.min(), smallest > 0 else {
+        throw BenchmarkError("the soak ended before memory could be compared")
+      }
+      return Report.Soak(samples: samples, maximumOverMinimum: largest / smallest)
+    }
+  }
+
+  private func watch(
+    _ server: RerankdServer, _ recorder: LifecycleRecorder
+  ) async throws -> [Report.Soak.Sample] {
+    var samples: [Report.Soak.Sample] = []
+    let start = monotonicNanoseconds()
+    for target in stride(from: Self.sampleJobs, through: jobs, by: Self.sampleJobs) {
+      while recorder.total < target { try await Task.sleep(for: .milliseconds(20)) }
+      let queue = try ProcessUsage.read(server.queue.processID)
+      let worker = try ProcessUsage.read(server.worker.processID)
+      let sample = Report.Soak.Sample(
+        jobs: target, seconds: Double(monotonicNanoseconds() - start) / 1e9,
+        queueMiB: Measurement.mebibytes(queue.residentBytes),
+        workerMiB: Measurement.mebibytes(worker.residentBytes))
+      samples.append(sample)
+      let line = "\(target) jobs: queue \(Int(sample.queueMiB)) MiB\n"
+      FileHandle.standardError.write(Data(line.utf8))
+    }
+    return samples
+  }
+}
