@@ -27,11 +27,13 @@ engine_path engine_path_best(void) {
 }
 
 static const kernel_table *table(engine_path path) {
+  switch (path) {
 #if defined(__x86_64__)
-  if (path == ENGINE_PATH_AVX512) return &kernels_avx512;
-  if (path == ENGINE_PATH_AVX2) return &kernels_avx2;
+    case ENGINE_PATH_AVX512: return &kernels_avx512;
+    case ENGINE_PATH_AVX2: return &kernels_avx2;
 #endif
-  return &kernels_portable;
+    default: return &kernels_portable;
+  }
 }
 
 void engine_gemm(engine_path path, size_t m, size_t n, size_t k, const float *a, size_t a_stride,

@@ -57,7 +57,8 @@ INLINE float max_of(vec v) {
 
 /// e^x to about two units in the last place, for x within the exponents of normal floats; beyond
 /// them the nearest such value. NaN stays NaN, so that a broken weight is seen in the score.
-/// x = n·ln 2 + r with |r| ≤ ln 2 / 2, and e^r by its Taylor series, whose eighth term is below 6e-9.
+/// x = n·ln 2 + r with |r| ≤ ln 2 / 2, and e^r by its Taylor series, whose eighth term is below
+/// 6e-9.
 INLINE vec exp_of(vec x) {
   const float to_integer = 12582912.0f;  // 1.5·2²³: the sum's low bits are the rounded integer.
   x = select_where(x < -87.0f, splat(-87.0f), x);

@@ -50,7 +50,8 @@ import Testing
       for row in 0..<m {
         var alone = [Float](repeating: 0, count: n)
         engine_gemm(
-          path.enginePath, 1, n, k, Array(a[row * k..<(row + 1) * k]), k, packed, nil, activation, &alone,
+          path.enginePath, 1, n, k, Array(a[row * k..<(row + 1) * k]), k, packed, nil, activation,
+          &alone,
           n)
         #expect(alone == Array(together[row * n..<(row + 1) * n]), "row \(row)")
       }
@@ -165,8 +166,8 @@ import Testing
       qkv.withUnsafeBufferPointer { buffer in
         guard let start = buffer.baseAddress else { return }
         engine_attention(
-          path.enginePath, tokens, tokens, size, scale, start, stride, start + size, start + 2 * size,
-          stride, &out, size, &scratch)
+          path.enginePath, tokens, tokens, size, scale, start, stride, start + size,
+          start + 2 * size, stride, &out, size, &scratch)
       }
       for row in 0..<tokens {
         let scores = (0..<tokens).map { key in

@@ -1,4 +1,3 @@
-import CEngineKernels
 import Foundation
 import TestSupport
 import Testing
@@ -21,9 +20,9 @@ import Testing
     let file = try SafetensorsFile(url: write(header, data))
     #expect(file.tensors.count == 3)
     var loader = TensorLoader(source: file)
-    let a = try loader.matrix("a", rows: 2, columns: 1)
+    let a = try loader.floats(["a"], shape: [2, 1])
     #expect([a.start[0], a.start[1]] == [1.5, -2.25])
-    let others = try loader.vector(["b", "c"], count: 1)
+    let others = try loader.floats(["b", "c"], shape: [1])
     #expect([others.start[0], others.start[1]] == [1, 1])
     #expect(loader.remaining.isEmpty)
   }
@@ -85,7 +84,7 @@ import Testing
     try handle.truncate(atOffset: handle.seekToEnd() - 4)
     try handle.close()
     var loader = TensorLoader(source: file)
-    let error = #expect(throws: EmbeddedEngineError.self) { try loader.vector(["a"], count: 2) }
+    let error = #expect(throws: EmbeddedEngineError.self) { try loader.floats(["a"], shape: [2]) }
     #expect(error?.message.contains("ended early") == true)
   }
 
@@ -98,7 +97,7 @@ import Testing
       (1, "a", "tensor a is of type I64"),
     ] {
       let error = #expect(throws: EmbeddedEngineError.self) {
-        try loader.vector([name], count: count)
+        try loader.floats([name], shape: [count])
       }
       #expect(error?.code == .unusableTensor)
       #expect(error?.message.contains(expected) == true, "\(error?.message ?? "")")

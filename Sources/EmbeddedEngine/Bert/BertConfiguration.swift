@@ -34,7 +34,8 @@ struct BertConfiguration: Equatable, Sendable {
       guard let value, (1...most).contains(value) else {
         throw EmbeddedEngineError(
           code: .malformedFile,
-          message: "\(label): \(field) is \(value.map(String.init) ?? "missing"); 1 to \(most) works")
+          message: "\(label): \(field) is \(value.map(String.init) ?? "missing"); 1 to "
+            + "\(most) works")
       }
       return value
     }
@@ -53,7 +54,7 @@ struct BertConfiguration: Equatable, Sendable {
     guard positions == "absolute" else {
       throw unsupported("position_embedding_type is \(positions); only absolute is computed")
     }
-    guard file.isDecoder != true else { throw unsupported("is_decoder is set; an encoder is needed") }
+    guard file.isDecoder != true else { throw unsupported("is_decoder is set; encoders work") }
 
     hiddenSize = try size("hidden_size", file.hiddenSize, atMost: 8192)
     layerCount = try size("num_hidden_layers", file.layerCount, atMost: 128)
@@ -75,7 +76,7 @@ struct BertConfiguration: Equatable, Sendable {
     case "gelu": activation = .gelu
     case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": activation = .geluTanh
     case "relu": activation = .relu
-    case let other: throw unsupported("hidden_act is \(other); gelu, gelu_new and relu are computed")
+    case let other: throw unsupported("hidden_act is \(other); gelu, gelu_new and relu work")
     }
     normEpsilon = Float(file.normEpsilon ?? 1e-12)
     guard normEpsilon >= 0, normEpsilon < 1 else {
@@ -85,7 +86,8 @@ struct BertConfiguration: Equatable, Sendable {
     switch scoreActivation?.split(separator: ".").last.map(String.init) ?? "Sigmoid" {
     case "Sigmoid": scoreKind = .sigmoid
     case "Identity": scoreKind = .raw
-    case let other: throw unsupported("the score's activation is \(other); Sigmoid or Identity works")
+    case let other:
+      throw unsupported("the score's activation is \(other); Sigmoid and Identity work")
     }
   }
 }

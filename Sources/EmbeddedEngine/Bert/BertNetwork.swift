@@ -94,7 +94,8 @@ struct BertNetwork: Sendable {
         weights.wordEmbeddings.copyRow(Int(batch.tokens.ids[token]), to: hidden + row)
         weights.positionEmbeddings.copyRow(token - first, to: positions + row)
         engine_add(
-          hiddenSize, types.start + Int(batch.tokens.tokenTypes[token]) * hiddenSize, positions + row)
+          hiddenSize, types.start + Int(batch.tokens.tokenTypes[token]) * hiddenSize,
+          positions + row)
       }
     }
     normalize(weights.embeddingNorm, batch.tokenCount, hidden, adding: positions)
@@ -140,8 +141,8 @@ struct BertNetwork: Sendable {
     adding residual: UnsafePointer<Float>
   ) {
     engine_layer_norm(
-      path.enginePath, rows, configuration.hiddenSize, x, residual, norm.gain.start, norm.bias.start,
-      configuration.normEpsilon)
+      path.enginePath, rows, configuration.hiddenSize, x, residual, norm.gain.start,
+      norm.bias.start, configuration.normEpsilon)
   }
 }
 

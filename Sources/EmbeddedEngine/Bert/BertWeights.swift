@@ -56,13 +56,13 @@ struct BertWeights: Sendable {
       Linear(
         weights: try loader.packedMatrix(
           names.map { "\(prefix)\($0).weight" }, rows: rows, columns: columns),
-        bias: try loader.vector(names.map { "\(prefix)\($0).bias" }, count: rows))
+        bias: try loader.floats(names.map { "\(prefix)\($0).bias" }, shape: [rows]))
     }
     func norm(_ name: String) throws -> Norm {
       let old = source.tensors["\(prefix)\(name).gamma"] != nil
       return Norm(
-        gain: try loader.vector(["\(prefix)\(name).\(old ? "gamma" : "weight")"], count: hidden),
-        bias: try loader.vector(["\(prefix)\(name).\(old ? "beta" : "bias")"], count: hidden))
+        gain: try loader.floats(["\(prefix)\(name).\(old ? "gamma" : "weight")"], shape: [hidden]),
+        bias: try loader.floats(["\(prefix)\(name).\(old ? "beta" : "bias")"], shape: [hidden]))
     }
     func table(_ name: String, rows: Int) throws -> EmbeddingTable {
       try loader.table("\(prefix)embeddings.\(name).weight", rows: rows, columns: hidden)
@@ -87,8 +87,8 @@ struct BertWeights: Sendable {
         outputNorm: try norm("\(layer).output.LayerNorm"))
     }
     pooler = try linear("pooler.dense", rows: hidden, columns: hidden)
-    classifier = try loader.matrix("classifier.weight", rows: 1, columns: hidden)
-    classifierBias = try loader.vector(["classifier.bias"], count: 1)
+    classifier = try loader.floats(["classifier.weight"], shape: [1, hidden])
+    classifierBias = try loader.floats(["classifier.bias"], shape: [1])
 
     if let surplus = loader.remaining.first(where: { !Self.isKnownSurplus($0) }) {
       throw EmbeddedEngineError(

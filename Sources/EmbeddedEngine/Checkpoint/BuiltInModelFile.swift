@@ -105,8 +105,10 @@ struct BuiltInModelFile: WeightSource {
           throw malformed("has \(scales.count / 4) scales for the part \(name)")
         }
         tensor.rowScales = (0..<part.shape[0]).map {
-          Float(bitPattern: UInt32(littleEndian: scales.loadUnaligned(
-            fromByteOffset: 4 * $0, as: UInt32.self)))
+          Float(
+            bitPattern: UInt32(
+              littleEndian: scales.loadUnaligned(
+                fromByteOffset: 4 * $0, as: UInt32.self)))
         }
       }
       tensors[name] = tensor

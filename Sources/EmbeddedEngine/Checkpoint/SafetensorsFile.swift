@@ -68,8 +68,10 @@ struct SafetensorsFile: WeightSource {
       tensors[name] = try entry.tensor(named: name, label: label, dataStart: dataStart)
     }
     var end = dataStart
-    for tensor in tensors.values.sorted(by: { ($0.offset, $0.byteCount) < ($1.offset, $1.byteCount) }
-    ) {
+    let inOrder = tensors.values.sorted {
+      ($0.offset, $0.byteCount) < ($1.offset, $1.byteCount)
+    }
+    for tensor in inOrder {
       guard tensor.offset == end else {
         let what = tensor.offset < end ? "overlaps the tensor before it" : "leaves a hole before it"
         throw malformed(label, "tensor \(tensor.name) \(what)")
@@ -155,7 +157,8 @@ private struct TensorEntry: Decodable {
     }
     guard dataOffsets[1] - dataOffsets[0] == bytes else {
       throw SafetensorsFile.malformed(
-        label, "tensor \(name) of shape \(shape) and type \(dtype) takes \(bytes) bytes; its "
+        label,
+        "tensor \(name) of shape \(shape) and type \(dtype) takes \(bytes) bytes; its "
           + "offsets span \(dataOffsets[1] - dataOffsets[0])")
     }
     return StoredTensor(

@@ -16,25 +16,20 @@ struct TensorLoader {
 
   /// Rows of weights for a matrix product, [rows][columns], stacked from one or more tensors.
   mutating func packedMatrix(_ names: [String], rows: Int, columns: Int) throws -> PackedMatrix {
-    let unpacked = FloatBuffer(count: names.count * rows * columns)
-    for (index, name) in names.enumerated() {
-      try read(name, shape: [rows, columns], into: unpacked.start + index * rows * columns)
-    }
-    return PackedMatrix(packing: unpacked, rows: names.count * rows, columns: columns)
+    PackedMatrix(
+      packing: try floats(names, shape: [rows, columns]), rows: names.count * rows,
+      columns: columns)
   }
 
-  /// One or more vectors, one after the other.
-  mutating func vector(_ names: [String], count: Int) throws -> FloatBuffer {
+  /// One or more tensors of a shape, one after the other.
+  mutating func floats(_ names: [String], shape: [Int]) throws -> FloatBuffer {
+    // All are found before memory is taken, whose size config.json alone has stated so far.
+    let found = try names.map { try take($0, shape: shape) }
+    let count = shape.reduce(1, *)
     let buffer = FloatBuffer(count: names.count * count)
-    for (index, name) in names.enumerated() {
-      try read(name, shape: [count], into: buffer.start + index * count)
+    for (index, (tensor, type)) in found.enumerated() {
+      try read(tensor, type, into: buffer.start + index * count)
     }
-    return buffer
-  }
-
-  mutating func matrix(_ name: String, rows: Int, columns: Int) throws -> FloatBuffer {
-    let buffer = FloatBuffer(count: rows * columns)
-    try read(name, shape: [rows, columns], into: buffer.start)
     return buffer
   }
 
@@ -46,16 +41,15 @@ struct TensorLoader {
       rowScales: tensor.rowScales)
   }
 
-  private mutating func read(
-    _ name: String, shape: [Int], into destination: UnsafeMutablePointer<Float>
+  private func read(
+    _ tensor: StoredTensor, _ type: engine_type, into destination: UnsafeMutablePointer<Float>
   ) throws {
-    let (tensor, type) = try take(name, shape: shape)
     let stored = try source.bytes(of: tensor)
-    let count = shape.reduce(1, *)
     guard type == .int8 else {
+      let count = tensor.shape.reduce(1, *)
       return engine_convert(type, count, stored.bytes.baseAddress, 1, destination)
     }
-    let columns = shape[1]
+    let columns = tensor.shape[1]
     for (row, scale) in tensor.rowScales.enumerated() {
       engine_convert(
         type, columns, stored.bytes.baseAddress.map { $0 + row * columns }, scale,

@@ -108,7 +108,10 @@ def make(spec):
         spread = torch.stack([output.logits[0, 0] for output in outputs]).std().item()
     assert spread >= 1, spread
 
-    state = {name: tensor.to(spec["dtype"]).contiguous() for name, tensor in model.state_dict().items()}
+    state = {
+        name: tensor.to(spec["dtype"]).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
     state.pop("bert.embeddings.position_ids", None)
     if spec["spelling"] == "old":
         state = {
