@@ -51,7 +51,6 @@ final class ConnectionLoop {
         perform(
           multiplexer.disconnected(.failed(CallError(.unavailable, error.message)), now: now))
       }
-      perform(multiplexer.tick(now: now))
     }
   }
 
@@ -95,6 +94,9 @@ final class ConnectionLoop {
         link.waitsForRoom ? [.readable, .writable] : .readable, on: link.socket)
     }
     try poller.wait(timeout: multiplexer.nextTick - now)
+    // Before anything is received: if this process was stopped for so long that the queue may have
+    // forgotten it, what the queue had sent before must not hide that.
+    perform(multiplexer.tick(now: now))
     guard let link else { return }
     if poller.events(of: link.socket).contains(.readable) { try receiveBatch(link.socket) }
     // Answers that came before the connection broke still count, so the monitor is read last.
@@ -195,13 +197,16 @@ final class ConnectionLoop {
               reason: "INBOX_FULL")))
       case .finish(let callID, let result):
         sinks.removeValue(forKey: callID)?.finish(result)
-        waitingForRoom.removeValue(forKey: callID)?.forEach { $0() }
-      case .room(let callID):
-        waitingForRoom.removeValue(forKey: callID)?.forEach { $0() }
+        resumeSenders(of: callID)
+      case .room(let callID): resumeSenders(of: callID)
       case .closeSocket: closeLink()
       case .openSocket: openLink()
       }
     }
+  }
+
+  private func resumeSenders(of callID: UInt64) {
+    for resume in waitingForRoom.removeValue(forKey: callID) ?? [] { resume() }
   }
 
   private func close(_ closers: [(@Sendable () -> Void)?]) {
@@ -211,7 +216,7 @@ final class ConnectionLoop {
     closeLink()
     // Ends the context, which waits for the linger.
     context = nil
-    mailbox.close().forEach { $0.refuse() }
-    closers.forEach { $0?() }
+    for command in mailbox.close() { command.refuse() }
+    for done in closers { done?() }
   }
 }

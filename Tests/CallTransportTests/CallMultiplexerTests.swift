@@ -268,6 +268,15 @@ import ZeroMQ
     #expect(wire.machine.nextTick - wire.now <= .milliseconds(50))
   }
 
+  @Test func clientThatWasStoppedForTooLongAttachesAnew() throws {
+    var wire = try Wire(opened: 1, shape: .stream)
+    // The loop ticks before it receives, and what was in the socket's buffer comes too late.
+    wire.now = .seconds(30)
+    #expect(wire.tick(at: .seconds(30)).failure(of: 1)?.details.reason == "CONNECTION_LOST")
+    #expect(wire.receive(.pong) == [])
+    #expect(wire.tick(at: .seconds(31)) == [.openSocket])
+  }
+
   @Test func forgottenSessionIsALostConnection() throws {
     var wire = try Wire(opened: 1, shape: .stream)
     let lost = CallError(.unavailable, "forgotten", reason: "SESSION_LOST")
