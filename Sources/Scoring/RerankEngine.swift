@@ -66,7 +66,8 @@ public struct RerankContent: Sendable, Equatable {
   /// The text parts joined by newlines.
   public var text: String {
     if parts.count == 1, case .text(let text) = parts[0] { return text }
-    return parts.compactMap { if case .text(let text) = $0 { text } else { nil } }.joined(separator: "\n")
+    return parts.compactMap { if case .text(let text) = $0 { text } else { nil } }
+      .joined(separator: "\n")
   }
 
   public var hasImages: Bool {
