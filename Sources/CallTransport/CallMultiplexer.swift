@@ -161,11 +161,20 @@ struct CallMultiplexer {
     return call.outboxBytes <= configuration.streamOutboxBytesMax
   }
 
-  /// Ends a call from this side, with the error that its caller gets.
+  /// Ends a call from this side, with the error that its caller gets. What a stream's `send` has taken
+  /// before still goes out, as far as the window allows: it may be an acknowledgement.
   mutating func cancel(
     callID: UInt64, _ error: CallError = CallError(.cancelled, "the call was cancelled")
   ) -> [Action] {
-    calls[callID] == nil ? [] : fail(callID, error)
+    guard let call = calls[callID] else { return [] }
+    if call.shape == .stream, call.hasBegun {
+      var window = call.window
+      var outbox = call.outbox
+      while let envelope = outbox.popFirst(), window.take(envelope.payloadBytes) {
+        control.append(envelope)
+      }
+    }
+    return fail(callID, error)
   }
 
   /// Ends all calls, for the connection is being closed.

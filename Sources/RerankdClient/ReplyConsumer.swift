@@ -1,7 +1,6 @@
 internal import CallTransport
 public import RerankdProtocol
 internal import SwiftProtobuf
-internal import Synchronization
 
 /// The results of a reply channel, as they come:
 ///
@@ -13,7 +12,8 @@ internal import Synchronization
 /// What is not acknowledged within the queue's delivery lease is delivered again, to any consumer of
 /// the channel, so one outcome may be seen twice. The consumer holds at most `deliveriesHeldMax`
 /// deliveries; taking more waits for acknowledgements. When the queue restarts, the consumer attaches
-/// anew, and goes on. For one reader; it ends with a `CallError` or with the reader's task.
+/// anew, and goes on. For one reader; it ends with a `CallError`, with the reader's task, or when it and
+/// all its deliveries are let go of.
 public struct ReplyConsumer: AsyncSequence, Sendable {
   public typealias Element = ReceivedDelivery
   public typealias Failure = CallError
@@ -25,7 +25,6 @@ public struct ReplyConsumer: AsyncSequence, Sendable {
   public struct Iterator: AsyncIteratorProtocol, Sendable {
     let session: ReplySession
     private var arrived: [Delivery] = []
-    private var stream: CallStream?
     private var backoff: Backoff
 
     init(session: ReplySession) {
@@ -45,7 +44,7 @@ public struct ReplyConsumer: AsyncSequence, Sendable {
         do {
           try await takeMessage()
         } catch {
-          stream = nil
+          session.detach()
           guard session.mayReattach(after: error) else { throw error }
           try await pause(error.retryAfter ?? backoff.next())
         }
@@ -54,9 +53,7 @@ public struct ReplyConsumer: AsyncSequence, Sendable {
     }
 
     private mutating func takeMessage() async throws(CallError) {
-      let current = stream ?? session.attach()
-      stream = current
-      var messages = current.messages
+      var messages = session.attached().messages
       guard let bytes = try await messages.next() else {
         throw CallError(.unavailable, "the queue ended the stream", reason: "STREAM_ENDED")
       }

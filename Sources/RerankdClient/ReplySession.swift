@@ -7,8 +7,9 @@ internal import Synchronization
 /// be acknowledged, and which stream is the present one.
 final class ReplySession: Sendable {
   private struct State {
-    /// Alive as long as the iterator holds it.
-    weak var stream: CallStream?
+    /// Alive as long as the consumer or one of its deliveries, so that a delivery can be acknowledged
+    /// after the last one was taken.
+    var stream: CallStream?
     /// Delivered and not acknowledged yet.
     var held: Set<UInt64> = []
     /// Acknowledgements that the present stream has not taken yet.
@@ -38,10 +39,11 @@ final class ReplySession: Sendable {
     self.tenant = tenant
   }
 
-  /// Opens a stream with the credit that is not taken up by held deliveries, and with the
-  /// acknowledgements that the last one did not take.
-  func attach() -> CallStream {
+  /// The present stream. If there is none, one is opened with the credit that is not taken up by held
+  /// deliveries, and with the acknowledgements that the last one did not take.
+  func attached() -> CallStream {
     state.withLock { state in
+      if let stream = state.stream { return stream }
       var request = ReceiveRequest()
       request.tenant = tenant
       request.channel = channel
@@ -53,6 +55,11 @@ final class ReplySession: Sendable {
       state.stream = stream
       return stream
     }
+  }
+
+  /// The present stream is over.
+  func detach() {
+    state.withLock { $0.stream = nil }
   }
 
   /// Notes what was delivered.

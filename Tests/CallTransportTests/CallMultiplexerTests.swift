@@ -121,6 +121,28 @@ import ZeroMQ
     #expect(wire.sendAll() == [Envelope(callID: 1, .cancel)])
   }
 
+  @Test func cancelledStreamStillSendsWhatItTook() throws {
+    var wire = try Wire(opened: 1, shape: .stream)
+    _ = wire.machine.send(callID: 1, [1, 2], end: false)
+    #expect(wire.machine.cancel(callID: 1).failure(of: 1)?.code == .cancelled)
+    #expect(
+      wire.sendAll() == [
+        Envelope(callID: 1, .message(payload: [1, 2])), Envelope(callID: 1, .cancel),
+      ])
+  }
+
+  @Test func cancelledStreamKeepsToItsWindow() throws {
+    var wire = try Wire {
+      $0.limits.frameBytesMax = 4
+      $0.limits.initialWindowBytes = 10
+    }
+    _ = wire.open(1, shape: .stream, message: nil)
+    _ = wire.sendAll()
+    _ = wire.machine.send(callID: 1, [UInt8](repeating: 1, count: 12), end: false)
+    _ = wire.machine.cancel(callID: 1)
+    #expect(wire.sendAll().map(\.payloadBytes) == [4, 4, 0])
+  }
+
   @Test func deadlineIsKeptToTheMoment() throws {
     var wire = try Wire(opened: 1, timeout: .milliseconds(1_500))
     _ = wire.open(2, message: [], timeout: .milliseconds(1_000))

@@ -79,6 +79,23 @@ import ZeroMQ
     await client.close()
   }
 
+  @Test func deliveryIsAcknowledgedAfterItsConsumerHasStopped() async throws {
+    let channel = FakeChannel(jobIDs: [1, 2])
+    let queue = try channel.queue()
+    let client = try client(of: queue.endpoint)
+    var last: ReceivedDelivery?
+    for try await delivery in client.receive(channel: "c") {
+      last = delivery
+      break
+    }
+    await last?.acknowledge()
+    last = nil
+    try await channel.waitUntilAcknowledged(1)
+    // With the last delivery the stream is let go of.
+    _ = try await queue.arrival { $0.body == .cancel }
+    await client.close()
+  }
+
   @Test func refusedConsumerEndsWithTheQueuesError() async throws {
     let refusal = CallError(.permissionDenied, "the channel belongs to another tenant")
     let queue = try ScriptedQueue { [.failure(callID: $0.callID, refusal)] }
