@@ -20,7 +20,7 @@ typedef int32_t ivec __attribute__((vector_size(64)));
 
 INLINE vec load(const float *p) { return *(const vec_unaligned *)p; }
 INLINE void store(float *p, vec v) { *(vec_unaligned *)p = v; }
-INLINE vec splat(float x) { return (vec){} + x; }
+INLINE vec splat(float x) { return (vec){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 
 /// The first `count` floats (fewer than a vector), the others zero.
 INLINE vec load_part(const float *p, size_t count) {

@@ -197,6 +197,30 @@ import Testing
     #expect(result.usage?.totalTokens == 10 + 11)
   }
 
+  @Test(arguments: [
+    "classifier.bias", "bert.encoder.layer.0.attention.self.query.bias",
+    "bert.encoder.layer.1.intermediate.dense.bias",
+  ])
+  func aWeightThatIsNoNumberIsAnErrorNotAScore(tensor: String) async throws {
+    let folder = try TemporaryFolder("model")
+    for name in ["config.json", "model.safetensors", "vocab.txt"] {
+      try FileManager.default.copyItem(
+        at: TinyModel.gelu.folder.appending(path: name), to: folder.url.appending(path: name))
+    }
+    let url = folder.url.appending(path: "model.safetensors")
+    let stored = try #require(try SafetensorsFile(url: url).tensors[tensor])
+    let weights = try FileHandle(forUpdating: url)
+    try weights.seek(toOffset: UInt64(stored.offset))
+    try weights.write(contentsOf: withUnsafeBytes(of: Float.nan) { Data($0) })
+    try weights.close()
+    let engine = try EmbeddedEngine(models: [.load(folder: folder.url, name: "a")])
+    let error = await #expect(throws: EngineError.self) {
+      try await engine.score(Self.request(["rain", "snow"]), progress: {})
+    }
+    #expect(error?.code == .internal)
+    #expect(error?.isRetryable == false)
+  }
+
   @Test func whatCannotBeScoredIsRefused() async throws {
     let engine = try Self.engine()
     let image = RerankContent(parts: [.text("a"), .imageURL("https://example.org/a.png")])

@@ -111,6 +111,18 @@ import Tokenization
     #expect(ScoreKind.sigmoid.score(ofLogit: 30).rankingKey == 30)
   }
 
+  @Test func onlyTensorsOfPretrainingMayBeLeftOver() {
+    for name in [
+      "embeddings.position_ids", "bert.embeddings.position_ids", "cls.predictions.bias",
+      "cls.predictions.transform.dense.weight", "cls.seq_relationship.weight",
+    ] {
+      #expect(BertWeights.isKnownSurplus(name))
+    }
+    for name in ["bert.encoder.layer.7.output.dense.bias", "classifier.out_proj.weight"] {
+      #expect(!BertWeights.isKnownSurplus(name))
+    }
+  }
+
   @Test func aPathThatTheMachineLacksIsAnError() throws {
     for path in KernelPath.allCases where !path.isSupported {
       #expect(throws: EmbeddedEngineError.self) { try TinyModel.gelu.load(path) }
