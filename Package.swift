@@ -130,7 +130,10 @@ let package = Package(
       name: "LedgerTests", dependencies: ["Ledger", "RerankdProtocol", "TestSupport", grdb],
       swiftSettings: strict),
     .testTarget(
-      name: "QueueRoleTests", dependencies: ["QueueRole", "CallTransport", "TestSupport"],
+      name: "QueueRoleTests",
+      dependencies: [
+        "QueueRole", "Ledger", "RerankdProtocol", "CallTransport", "TestSupport", protobuf,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "WorkerRoleTests",

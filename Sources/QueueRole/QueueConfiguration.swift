@@ -1,6 +1,7 @@
 public import Ledger
 
-/// Everything that one queue process may be told: its catalogue and its limits, with their defaults.
+/// Everything that one queue process may be told: its catalogue and its limits, with their
+/// defaults.
 ///
 /// The fields here are those of the state machine, `QueueCore`, times in milliseconds; those of the
 /// shell around it and of the ledger lie in structs of their own.
@@ -50,8 +51,8 @@ public struct QueueConfiguration: Sendable {
   public var workerHeartbeatMs: Int64 = 5_000
   /// A job whose worker reports no progress for so long is lost.
   public var leaseMs: Int64 = 30_000
-  /// How long the jobs of a worker that went away, or of the process before a restart, wait for it to
-  /// come back and list them.
+  /// How long the jobs of a worker that went away, or of the process before a restart, wait for it
+  /// to come back and list them.
   public var reattachGraceMs: Int64 = 10_000
   /// A job during which so many workers were lost is poison, and dead.
   public var workersLostMax: UInt32 = 3

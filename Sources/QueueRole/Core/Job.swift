@@ -43,8 +43,8 @@ enum JobPhase {
   /// → leased (assigned), ended (cancelled, expired, completed late).
   case ready
   /// A worker has it.
-  /// → ended (completed, failed for good, cancelled, expired), delayed (failed or lost, with attempts
-  /// left), ready (released, or its backend refuses everybody).
+  /// → ended (completed, failed for good, cancelled, expired), delayed (failed or lost, with
+  /// attempts left), ready (released, or its backend refuses everybody).
   case leased(JobLease)
   /// No way out here. A control retry makes a new `Job` of what the ledger has.
   case ended

@@ -1,6 +1,6 @@
-/// A binary heap, least element first, that forgets lazily: what no longer holds stays in it until it
-/// comes to the top or the heap is compacted. So a change costs O(log n) however deep the entry lies,
-/// and memory stays within twice what is live.
+/// A binary heap, least element first, that forgets lazily: what no longer holds stays in it until
+/// it comes to the top or the heap is compacted. So a change costs O(log n) however deep the entry
+/// lies, and memory stays within twice what is live.
 struct LazyHeap<Element: Comparable> {
   private(set) var elements: [Element] = []
   private var compactAtCount = Self.compactAtCountMin
@@ -9,7 +9,8 @@ struct LazyHeap<Element: Comparable> {
 
   var top: Element? { elements.first }
 
-  /// - Parameter isLive: asked about every element when the heap has doubled since it was last asked.
+  /// - Parameter isLive: asked about every element when the heap has doubled since it was last
+  ///   asked.
   mutating func push(_ element: Element, isLive: (Element) -> Bool) {
     elements.append(element)
     siftUp(from: elements.count - 1)

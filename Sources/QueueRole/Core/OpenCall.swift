@@ -13,7 +13,8 @@ enum OpenCall {
   case worker(WorkerSession)
 }
 
-/// A submit or retry call: answered when each of its jobs has an outcome, in the order of the request.
+/// A submit or retry call: answered when each of its jobs has an outcome, in the order of the
+/// request.
 final class JobBatch {
   enum Method { case submit, retry }
 

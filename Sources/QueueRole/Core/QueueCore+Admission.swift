@@ -32,7 +32,8 @@ extension QueueCore {
     // A key that is known is answered even when nothing new is taken in: it asks for nothing new.
     let key = job.idempotencyKey.map { TenantName(tenant: job.tenant, name: $0) }
     if let key, let existing = liveJob(key) {
-      return settle(origin, existing: existing, sameHash: existing.record.payloadHash == job.payloadHash)
+      return settle(
+        origin, existing: existing, sameHash: existing.record.payloadHash == job.payloadHash)
     }
     if let refusal = refusal(of: job) { return settle(origin, refused: refusal) }
     let tenant = charge(tenant: job.tenant, bytes: job.body.count)
@@ -162,7 +163,9 @@ extension QueueCore {
 
   private func settle(_ origin: Admission.Origin, ended id: JobID) {
     if case .rerank(let call, _) = origin {
-      read(.job(id, withRequest: false, withAttempts: false), for: .job(call, id, .outcome), call: call)
+      read(
+        .job(id, withRequest: false, withAttempts: false), for: .job(call, id, .outcome), call: call
+      )
     } else {
       settle(origin, duplicate: id)
     }

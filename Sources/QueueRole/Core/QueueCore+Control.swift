@@ -3,8 +3,8 @@ import RerankdProtocol
 
 /// What operators ask, and what producers ask about models.
 extension QueueCore {
-  /// Name of the ledger setting that holds an operator's pause: it outlives a restart, since whoever
-  /// paused the queue did not mean "until it crashes".
+  /// Name of the ledger setting that holds an operator's pause: it outlives a restart, since
+  /// whoever paused the queue did not mean "until it crashes".
   static var pausedSetting: String { "paused" }
 
   func listModels(_ call: CallRef) {
@@ -149,7 +149,8 @@ extension QueueCore {
     let state = jobs[record.id]?.record.state.state ?? record.state.state
     guard state == .dead || state == .cancelled || state == .expired else {
       return CallError(
-        .failedPrecondition, "job \(record.id) is \(state): only dead, cancelled and expired jobs "
+        .failedPrecondition,
+        "job \(record.id) is \(state): only dead, cancelled and expired jobs "
           + "can be retried",
         reason: "JOB_STATE", resource: "\(record.id)")
     }
@@ -157,8 +158,8 @@ extension QueueCore {
     return refusal(tenant: record.tenant, bytes: Int64(clamping: record.bodyBytes), channel: nil)
   }
 
-  /// The job is ready once more, with all its attempts to spend, as long to live as at first, and its
-  /// attempts numbered on.
+  /// The job is ready once more, with all its attempts to spend, as long to live as at first, and
+  /// its attempts numbered on.
   private func revive(_ ended: JobRecord) {
     guard let model = modelsByName[ended.model] else { return }
     if let delivery = deliveries[ended.id] { withdraw(delivery) }

@@ -1,7 +1,8 @@
 import Ledger
 import RerankdProtocol
 
-/// Who gets what: ready jobs to workers. Models take turns, one job each; so do the tenants of a model.
+/// Who gets what: ready jobs to workers. Models take turns, one job each; so do the tenants of a
+/// model.
 extension QueueCore {
   /// How many tenants whose first job fits nowhere are passed over in one turn.
   private static var lanesPassedMax: Int { 8 }
@@ -93,8 +94,8 @@ extension QueueCore {
     return session
   }
 
-  /// The worker that will have room soonest, as far as one can tell, gets nothing else until then: else
-  /// small jobs would fill every gap before the large one fits.
+  /// The worker that will have room soonest, as far as one can tell, gets nothing else until then:
+  /// else small jobs would fill every gap before the large one fits.
   private func reserveWorker(for job: Job) {
     let bytes = job.bodyBytes
     let chosen = job.model.workers
@@ -134,6 +135,7 @@ extension QueueCore {
     change(job)
     session.held.insert(job.id)
     session.heldBytes += job.bodyBytes
+    session.nextModel = (session.models.firstIndex { $0 === job.model } ?? 0) + 1
     rank(session)
     session.orders.append(
       AssignmentOrder(

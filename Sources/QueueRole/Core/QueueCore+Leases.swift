@@ -3,14 +3,6 @@ import RerankdProtocol
 
 /// Leases: renewed by progress alone, lost with the worker or its silence about the job.
 extension QueueCore {
-  /// Why an attempt was lost.
-  enum Loss {
-    /// Its worker died or showed no progress: the job may be to blame.
-    case worker
-    /// The queue restarted, and the worker did not come back: nothing is known of the job.
-    case restart
-  }
-
   /// Whether the worker speaks of the lease in force, not of an earlier one.
   func isCurrent(_ lease: Lease, _ current: JobLease) -> Bool {
     guard lease.attempt == current.attempt else { return false }
@@ -53,17 +45,20 @@ extension QueueCore {
       // A wedged worker would lose job after job; it gets none until it moves, or for one lease.
       rest(session, ms: configuration.leaseMs)
     }
-    lose(job, lease, lease.epoch == nil ? .restart : .worker)
+    lose(job, lease)
   }
 
-  func lose(_ job: Job, _ lease: JobLease, _ loss: Loss) {
+  /// The attempt is spent. If the worker died or showed no progress, the job may be to blame; of a
+  /// lease from before a restart, which nobody came back with, nothing of the kind is known.
+  func lose(_ job: Job, _ lease: JobLease) {
     counters.leasesLost += 1
-    let message = switch loss {
-    case .worker: "worker \"\(lease.workerID)\" was lost, or made no progress in time"
-    case .restart: "the queue restarted, and worker \"\(lease.workerID)\" did not come back with the job"
-    }
+    let blamesJob = lease.epoch != nil
+    let message =
+      blamesJob
+      ? "worker \"\(lease.workerID)\" was lost, or made no progress in time"
+      : "the queue restarted, and worker \"\(lease.workerID)\" did not come back with the job"
     endAttempt(job, lease, .lost, code: StatusCode.unavailable.rawValue, message: message)
-    if loss == .worker { job.record.state.workersLost += 1 }
+    if blamesJob { job.record.state.workersLost += 1 }
     job.record.state.attemptsSpent += 1
     let lost = job.record.state.workersLost
     if lost >= configuration.workersLostMax {

@@ -24,7 +24,8 @@ extension QueueCore {
     }
     if let tenant = tenants[name] {
       if tenant.jobs >= limits.tenantLiveJobsMax {
-        return overload("tenant \"\(name)\" has \(tenant.jobs) jobs, the most it may", "TENANT_JOBS")
+        return overload(
+          "tenant \"\(name)\" has \(tenant.jobs) jobs, the most it may", "TENANT_JOBS")
       }
       if tenant.bytes + bytes > limits.tenantLiveBytesMax {
         return overload(
@@ -40,7 +41,7 @@ extension QueueCore {
       waiting >= limits.channelUnacknowledgedMax
     {
       return overload(
-        "\(waiting) outcomes of reply channel \"\(channel.name)\" wait to be acknowledged: receive them",
+        "\(waiting) outcomes of reply channel \"\(channel.name)\" wait to be acknowledged",
         "CHANNEL_UNACKNOWLEDGED", resource: channel.name)
     }
     return nil
@@ -81,7 +82,8 @@ extension QueueCore {
 
   func otherPayload(_ id: JobID) -> CallError {
     CallError(
-      .alreadyExists, "the idempotency key belongs to job \(id), which was submitted with another "
+      .alreadyExists,
+      "the idempotency key belongs to job \(id), which was submitted with another "
         + "payload; use another key",
       reason: "KEY_REUSED", resource: "\(id)")
   }

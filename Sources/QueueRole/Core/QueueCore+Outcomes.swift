@@ -3,7 +3,8 @@ import RerankdProtocol
 
 /// How attempts end, and what that makes of their jobs.
 extension QueueCore {
-  /// A worker's word on one lease. It is acknowledged whatever it changes, so that the worker forgets.
+  /// A worker's word on one lease. It is acknowledged whatever it changes, so that the worker
+  /// forgets.
   func take(_ end: WorkEnd, of lease: Lease, from session: WorkerSession) {
     session.notice.recorded.append(lease.job)
     switch end {
@@ -36,8 +37,8 @@ extension QueueCore {
   }
 
   /// A result of an attempt that was given up is as good as any: scoring is pure, and paid for. The
-  /// row of that attempt stands already, so the success gets a number of its own; whoever works on the
-  /// job now drops it.
+  /// row of that attempt stands already, so the success gets a number of its own; whoever works on
+  /// the job now drops it.
   private func completeLate(
     _ job: Job, _ lease: Lease, _ result: [UInt8], by session: WorkerSession
   ) {
@@ -61,7 +62,9 @@ extension QueueCore {
 
   /// Whether the queue can have given such a lease at all.
   private func wasGiven(_ lease: Lease, of job: Job) -> Bool {
-    lease.attempt > 0 && (lease.epoch < epoch || (lease.epoch == epoch && lease.attempt <= job.record.state.attempt))
+    lease.attempt > 0
+      && (lease.epoch < epoch
+        || (lease.epoch == epoch && lease.attempt <= job.record.state.attempt))
   }
 
   private func fail(_ job: Job, _ lease: JobLease, _ failure: WorkFailure) {
@@ -83,7 +86,8 @@ extension QueueCore {
     if isProbe { open(job.model) }
   }
 
-  /// The attempt that just ended was spent. Another follows if the job has one left and time for it.
+  /// The attempt that just ended was spent. Another follows if the job has one left and time for
+  /// it.
   /// - Parameters:
   ///   - code: with `message`, why the attempt failed: what the job ends with if it was the last.
   func retry(_ job: Job, code: UInt32, message: String, retryAfterMs: Int64?) {
@@ -94,12 +98,11 @@ extension QueueCore {
     let delayMs = retryPolicy.delayMs(
       attempt: spent, isBudgetSpent: job.model.retryBudget.isSpent, retryAfterMs: retryAfterMs,
       random: &random)
-    let remainingMs = job.deadlineMs - nowMs
-    guard delayMs < remainingMs else {
+    guard nowMs + delayMs < job.deadlineMs else {
       return finish(
         job, .dead, code: .deadlineExceeded,
-        message: "the next attempt would be in \(delayMs) ms, but only \(max(remainingMs, 0)) ms remain until "
-          + "the deadline; the last attempt failed: \(message)")
+        message: "the next attempt would be \(delayMs) ms from now, beyond the deadline; the last one "
+          + "failed: \(message)")
     }
     counters.retried += 1
     delay(job, untilMs: nowMs + delayMs)

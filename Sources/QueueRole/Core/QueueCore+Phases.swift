@@ -73,7 +73,8 @@ extension QueueCore {
     }
   }
 
-  /// The job's last step: its outcome is on its way to whoever asked for it, and the core forgets it.
+  /// The job's last step: its outcome is on its way to whoever asked for it, and the core forgets
+  /// it.
   /// - Parameter result: with SUCCEEDED, the serialized RerankResult.
   func finish(
     _ job: Job, _ state: JobState, code: StatusCode = .ok, message: String = "",

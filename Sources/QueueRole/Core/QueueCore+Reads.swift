@@ -37,7 +37,9 @@ extension QueueCore {
     }
   }
 
-  private func answer(_ wanted: PendingRead.JobAnswer, _ stored: StoredJob) -> any Message & Sendable {
+  private func answer(_ wanted: PendingRead.JobAnswer, _ stored: StoredJob) -> any Message
+    & Sendable
+  {
     switch wanted {
     case .details: return details(of: stored)
     case .outcome: return JobOutcome(stored.record, result: stored.result ?? [])

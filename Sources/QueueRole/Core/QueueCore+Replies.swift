@@ -1,8 +1,8 @@
 import Ledger
 import RerankdProtocol
 
-/// Outcomes on their way to the consumers of their channel: at least once each, until acknowledged or
-/// parked.
+/// Outcomes on their way to the consumers of their channel: at least once each, until acknowledged
+/// or parked.
 extension QueueCore {
   func receive(_ call: CallRef, _ key: TenantName) {
     let channel = channel(key)

@@ -63,9 +63,9 @@ extension QueueCore {
     return true
   }
 
-  /// The jobs that the worker had and does not list. A new process of that name shows that the former
-  /// one died on them. The same process may have their outcomes on the way, and a process from before
-  /// the queue's restart is not known: these wait for the rest of their grace.
+  /// The jobs that the worker had and does not list. A new process of that name shows that the
+  /// former one died on them. The same process may have their outcomes on the way, and a process
+  /// from before the queue's restart is not known: these wait for the rest of their grace.
   private func settleDeparted(_ session: WorkerSession) {
     guard let former = departed[session.workerID] else { return }
     let isSameProcess =
@@ -73,7 +73,7 @@ extension QueueCore {
       || (former.processID == session.request.processID && former.host == session.request.host)
     if !isSameProcess {
       for id in former.jobs.sorted() {
-        if let job = jobs[id], let lease = job.lease { lose(job, lease, .worker) }
+        if let job = jobs[id], let lease = job.lease { lose(job, lease) }
       }
     }
     if departed[session.workerID]?.jobs.isEmpty == true { departed[session.workerID] = nil }
@@ -102,8 +102,11 @@ extension QueueCore {
       }
     }
     if !session.held.isEmpty {
+      // An earlier departure's jobs may still wait here.
+      let others = departed[session.workerID]?.jobs ?? []
       departed[session.workerID] = DepartedWorker(
-        host: session.request.host, processID: session.request.processID, jobs: session.held)
+        host: session.request.host, processID: session.request.processID,
+        jobs: others.union(session.held))
     }
     remove(session)
   }
@@ -151,7 +154,9 @@ extension QueueCore {
   func refresh(_ session: WorkerSession) {
     if !session.isOpen(at: nowMs) { session.reservedFor = nil }
     rank(session)
-    for model in session.models { wake(model) }
+    // The model after the one served last goes first, so that a worker's models take turns.
+    let count = session.models.count
+    for offset in 0..<count { wake(session.models[(session.nextModel + offset) % count]) }
   }
 
   /// Gives the worker its new place among those with room; earlier entries are stale from here on.

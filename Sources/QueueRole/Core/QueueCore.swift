@@ -1,16 +1,17 @@
 import Ledger
 import RerankdProtocol
 
-/// The queue as a state machine: what happened goes in, what to do comes out. It has no clock, socket
-/// or file and no randomness but the seed it is given, so the same inputs always make the same
-/// effects, and years of faults can be tried in seconds.
+/// The queue as a state machine: what happened goes in, what to do comes out. It has no clock,
+/// socket or file and no randomness but the seed it is given, so the same inputs always make the
+/// same effects, and years of faults can be tried in seconds.
 ///
-/// A job waits (`delayed`, `ready`), is worked on (`leased`) and ends once; see `JobPhase`. Only jobs
-/// that have not ended are in memory, with the outcomes that no consumer has acknowledged; everything
-/// else is asked of the ledger by `read` effects. One `apply` runs in three steps: the input changes
-/// state and marks what it touched; `dispatch` hands ready jobs to workers and outcomes to consumers;
-/// `flush` writes every touched job once, in its last state, and then tells the workers. So a job that
-/// is submitted and assigned at once costs one row, and the shell need only keep the order of effects.
+/// A job waits (`delayed`, `ready`), is worked on (`leased`) and ends once; see `JobPhase`. Only
+/// jobs that have not ended are in memory, with the outcomes that no consumer has acknowledged;
+/// everything else is asked of the ledger by `read` effects. One `apply` runs in three steps: the
+/// input changes state and marks what it touched; `dispatch` hands ready jobs to workers and
+/// outcomes to consumers; `flush` writes every touched job once, in its last state, and then tells
+/// the workers. So a job that is submitted and assigned at once costs one row, and the shell need
+/// only keep the order of effects.
 ///
 /// The parts, a file each: +Admission (submit, keys, limits), +Dispatch (who gets what), +Workers
 /// (attach, adoption, drain), +Leases (progress, loss, timers), +Outcomes (completed, failed,
@@ -65,7 +66,8 @@ final class QueueCore {
   var ledgerStatus = LedgerStatus()
   var shellCounters = ShellCounters()
 
-  /// - Parameter recovered: what the ledger holds that has not ended. Its leases wait for their workers.
+  /// - Parameter recovered: what the ledger holds that has not ended. Its leases wait for their
+  ///   workers.
   init(
     configuration: QueueConfiguration, recovered: RecoveredLedger, shard: UInt16, moment: Moment
   ) {

@@ -31,7 +31,8 @@ enum QueueInput: Sendable {
   case get(CallRef, JobSelector, withRequest: Bool, withAttempts: Bool)
   case cancel(CallRef, JobID)
   case listModels(CallRef)
-  /// The bare PULL intake: nobody hears of a refusal, which is counted and kept in the reject table.
+  /// The bare PULL intake: nobody hears of a refusal, which is counted and kept in the reject
+  /// table.
   case bare(Submission, excerpt: [UInt8])
 
   // Replies

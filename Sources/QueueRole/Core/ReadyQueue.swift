@@ -13,8 +13,9 @@ struct ReadyQueue {
     }
   }
 
-  /// A job in its lane. The key never changes while the job waits: ready since, less what its priority
-  /// is worth. Whatever waits long enough therefore comes before any later job of a higher priority.
+  /// A job in its lane. The key never changes while the job waits: ready since, less what its
+  /// priority is worth. Whatever waits long enough therefore comes before any later job of a higher
+  /// priority.
   struct Entry: Comparable {
     var key: Int64
     var job: Job
@@ -36,6 +37,8 @@ struct ReadyQueue {
 
   /// Tenants that have ready jobs here.
   var laneCount: Int { lanes.count }
+  /// Lanes in the ring, those that emptied without a turn included.
+  var ringCount: Int { ring.count }
 
   /// `job.readyKey` is set.
   mutating func push(_ job: Job) {

@@ -18,8 +18,8 @@ final class ReplyChannel {
   }
 }
 
-/// An outcome's place among those that wait: in the order in which jobs ended, redelivered ones where
-/// they were.
+/// An outcome's place among those that wait: in the order in which jobs ended, redelivered ones
+/// where they were.
 struct WaitingDelivery: Comparable {
   var sequence: UInt64
   var job: JobID

@@ -6,7 +6,8 @@ struct RetryPolicy {
 
   /// - Parameters:
   ///   - attempt: how many attempts were spent, from 1.
-  ///   - isBudgetSpent: too many attempts fail of late: every retry is drawn from the longest window.
+  ///   - isBudgetSpent: too many attempts fail of late: every retry is drawn from the longest
+  ///   window.
   func delayMs(
     attempt: UInt32, isBudgetSpent: Bool, retryAfterMs: Int64?, random: inout SplitMix64
   ) -> Int64 {
@@ -17,9 +18,9 @@ struct RetryPolicy {
   }
 }
 
-/// gRPC's retry budget (proposal A6), kept per model. There a spent budget drops retries; a job in a
-/// ledger must not be dropped, so here it lengthens them: while half or more of the tokens are gone,
-/// a retry waits out of the longest backoff window, and a failing backend sees few of them.
+/// gRPC's retry budget (proposal A6), kept per model. There a spent budget drops retries; a job in
+/// a ledger must not be dropped, so here it lengthens them: while half or more of the tokens are
+/// gone, a retry waits out of the longest backoff window, and a failing backend sees few of them.
 struct RetryBudget {
   private let tokensMax: Double
   private let ratio: Double

@@ -21,6 +21,8 @@ final class WorkerSession {
   var succeeded: UInt64 = 0
   var failed: UInt64 = 0
 
+  /// Index of the model whose turn it is.
+  var nextModel = 0
   /// Of its entry in the models' heaps; others are stale.
   var rankVersion: UInt64 = 0
   /// Collected during one `apply`.
