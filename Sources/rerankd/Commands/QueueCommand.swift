@@ -52,8 +52,9 @@ struct QueueOptions: ParsableArguments {
     configuration.shell.workersEndpoint = workerEndpoint ?? configuration.shell.workersEndpoint
     if let intakeEndpoint { configuration.shell.setBareEndpoint(intakeEndpoint) }
     configuration.shell.insecureListenConfirmed = insecure
+    configuration.version = Rerankd.version
     if let problem = configuration.firstProblem {
-      throw ConfigurationError(key: problem.key, message: problem.message)
+      throw ConfigurationError(key: "queue.\(problem.key)", message: problem.message)
     }
     return configuration
   }

@@ -2,7 +2,8 @@ import Ledger
 import QueueRole
 
 extension QueueConfiguration {
-  /// The section `queue`: every key has the default of `QueueConfiguration`.
+  /// The section `queue`: every key has the default of `QueueConfiguration`. Whether the values can
+  /// work together is checked when the flags have been applied.
   init(_ section: ConfigurationSection, models: [ModelSettings]) throws {
     self.init(
       models: models.map {
@@ -19,9 +20,6 @@ extension QueueConfiguration {
     try readWorkers(section.section("workers"))
     try readRetries(section.section("retries"))
     try readReplies(section.section("replies"))
-    if let problem = firstProblem {
-      throw ConfigurationError(key: "queue.\(problem.key)", message: problem.message)
-    }
   }
 
   private mutating func readAdmission(_ section: ConfigurationSection) throws {

@@ -1,0 +1,81 @@
+import Foundation
+import Testing
+
+@testable import rerankd
+
+@Suite struct DaemonConfigurationTests {
+  private var annotatedFile: String {
+    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "deploy/rerankd.yaml").path
+  }
+
+  @Test func theAnnotatedFileSaysTheDefaults() throws {
+    let defaults = try DaemonConfiguration.load(path: nil)
+    let annotated = try DaemonConfiguration.load(path: annotatedFile)
+    #expect(annotated.models == defaults.models)
+    #expect(annotated.backends == defaults.backends)
+    #expect("\(annotated.queue)" == "\(defaults.queue)")
+    #expect(annotated.worker.queues == defaults.worker.queues)
+    #expect(annotated.worker.embedded == defaults.worker.embedded)
+    var worker = annotated.worker.worker
+    // Made anew for every process.
+    worker.workerID = defaults.worker.worker.workerID
+    #expect(worker == defaults.worker.worker)
+  }
+
+  /// What stands in the file as a comment works when it is taken in.
+  @Test func theAnnotatedFilesExamplesWork() throws {
+    let text = try String(contentsOfFile: annotatedFile, encoding: .utf8)
+      .replacing("backends: []", with: "backends:")
+      .replacing("\n#  ", with: "\n  ")
+      .split(separator: "\n", omittingEmptySubsequences: false)
+      // Those that stand for a value of one's own, or exclude another.
+      .filter { !$0.contains(": …") && !$0.contains("token_file:") }
+      .joined(separator: "\n")
+    let configuration = try DaemonConfiguration(file: "r.yaml", text: text)
+    #expect(configuration.models.count == 3)
+    #expect(configuration.backends.map(\.name) == ["hub"])
+    #expect(configuration.queue.shell.curveSecretKeyPath == "/etc/rerankd/queue.key")
+  }
+
+  @Test func aValueThatNoQueueCanWorkWithIsAnErrorNamingItsKey() {
+    let error = #expect(throws: ConfigurationError.self) {
+      let configuration = try DaemonConfiguration(
+        file: "r.yaml", text: "queue:\n  retries:\n    base: 10s\n    cap: 1s\n")
+      _ = try QueueOptions.parse([]).applied(to: configuration.queue)
+    }
+    #expect(error?.key == "queue.retryCapMs")
+  }
+
+  @Test func aMissingFileIsAnError() {
+    #expect(throws: ConfigurationError.self) {
+      try DaemonConfiguration.load(path: "/no/such/rerankd.yaml")
+    }
+  }
+
+  @Test func flagsGoBeforeTheFile() throws {
+    let configuration = try DaemonConfiguration(
+      file: "r.yaml", text: "queue:\n  shard: 1\n  ledger:\n    path: a.sqlite\n")
+    var flags = try QueueOptions.parse(["--ledger", "b.sqlite", "--intake-endpoint", "off"])
+    var queue = try flags.applied(to: configuration.queue)
+    #expect(queue.ledger.path == "b.sqlite")
+    #expect(queue.shard == 1)
+    #expect(queue.shell.bareEndpoint == nil)
+    flags = try QueueOptions.parse([])
+    queue = try flags.applied(to: configuration.queue)
+    #expect(queue.ledger.path == "a.sqlite")
+  }
+
+  @Test func listeningBeyondThisMachineWithoutKeysMustBeSaidTwice() throws {
+    let open = "queue:\n  sockets:\n    producers: tcp://0.0.0.0:7801\n"
+    let insecure = open + "    insecure: true\n"
+    func applied(_ text: String, _ arguments: [String]) throws {
+      let configuration = try DaemonConfiguration(file: "r.yaml", text: text)
+      _ = try QueueOptions.parse(arguments).applied(to: configuration.queue)
+    }
+    #expect(throws: ConfigurationError.self) { try applied(open, []) }
+    #expect(throws: ConfigurationError.self) { try applied(open, ["--insecure"]) }
+    #expect(throws: ConfigurationError.self) { try applied(insecure, []) }
+    try applied(insecure, ["--insecure"])
+  }
+}
