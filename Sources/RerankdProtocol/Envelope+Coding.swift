@@ -26,14 +26,19 @@ extension Envelope {
     return frames
   }
 
+  /// Written in place: every message has one.
   private func header() -> [UInt8] {
-    var header: [UInt8] = []
-    header.reserveCapacity(Self.headerBytes)
-    header += [UInt8(ascii: "R"), UInt8(ascii: "K"), Self.version, body.kind.rawValue]
-    header += littleEndianBytes(flags.rawValue)
-    header += [0, 0]
-    header += littleEndianBytes(callID)
-    return header
+    [UInt8](unsafeUninitializedCapacity: Self.headerBytes) { buffer, count in
+      let bytes = UnsafeMutableRawBufferPointer(buffer)
+      bytes[0] = UInt8(ascii: "R")
+      bytes[1] = UInt8(ascii: "K")
+      bytes[2] = Self.version
+      bytes[3] = body.kind.rawValue
+      bytes.storeBytes(of: flags.rawValue.littleEndian, toByteOffset: 4, as: UInt16.self)
+      bytes.storeBytes(of: 0, toByteOffset: 6, as: UInt16.self)
+      bytes.storeBytes(of: callID.littleEndian, toByteOffset: 8, as: UInt64.self)
+      count = Self.headerBytes
+    }
   }
 
   /// Serializing fails for missing required fields and for messages over 2 GiB. proto3 has no
@@ -80,8 +85,8 @@ extension Envelope {
           .notAnEnvelope, "expected a header of \(Envelope.headerBytes) bytes, got \(bytes.count)")
       }
       kind = bytes[3]
-      flags = Flags(rawValue: littleEndianInteger(bytes[4..<6]))
-      callID = littleEndianInteger(bytes[8..<16])
+      flags = Flags(rawValue: littleEndianInteger(bytes, at: 4))
+      callID = littleEndianInteger(bytes, at: 8)
     }
   }
 
@@ -128,7 +133,7 @@ extension Envelope {
         guard frames[1].count == 4 else {
           throw malformed(1, "WINDOW needs 4 bytes, got \(frames[1].count)")
         }
-        return .window(bytes: littleEndianInteger(frames[1][...]))
+        return .window(bytes: littleEndianInteger(frames[1]))
       case .cancel:
         try expectFrames(1...1)
         return .cancel
@@ -231,7 +236,11 @@ private func littleEndianBytes<Integer: FixedWidthInteger>(_ value: Integer) -> 
   withUnsafeBytes(of: value.littleEndian) { Array($0) }
 }
 
-private func littleEndianInteger<Integer: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>) -> Integer
-{
-  bytes.reversed().reduce(0) { $0 << 8 | Integer($1) }
+/// `offset` and the integer's size lie within the bytes: the callers have looked at the count.
+private func littleEndianInteger<Integer: FixedWidthInteger>(
+  _ bytes: [UInt8], at offset: Int = 0
+) -> Integer {
+  bytes.withUnsafeBytes {
+    Integer(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Integer.self))
+  }
 }
