@@ -4,14 +4,15 @@ import Foundation
 public struct EmbeddedEngineConfiguration: Sendable, Equatable {
   /// Threads that score, each busy with one chunk of pairs at a time.
   public var laneCount: Int
-  /// Tokens that a lane works on at a time. Larger chunks use the caches a little better; a chunk's
-  /// time is what progress, cancellation and deadlines wait for. A pair above it goes alone.
+  /// Tokens that a lane works on at a time: 512 of them use the caches as well as more would. A
+  /// chunk's time is what progress, cancellation and deadlines wait for, and its scratch is the
+  /// lane's memory (about 14 kB a token with MiniLM-L6). A pair above it goes alone.
   public var chunkTokensMax: Int
   /// Calls to `score` that are waiting or under way; more are refused.
   public var jobsMax: Int
 
   public init(
-    laneCount: Int = Self.defaultLaneCount, chunkTokensMax: Int = 1024, jobsMax: Int = 256
+    laneCount: Int = Self.defaultLaneCount, chunkTokensMax: Int = 512, jobsMax: Int = 256
   ) {
     self.laneCount = laneCount
     self.chunkTokensMax = chunkTokensMax
