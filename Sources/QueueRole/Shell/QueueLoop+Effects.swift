@@ -54,7 +54,8 @@ extension QueueLoop {
   /// Bodies and results pass by here on their way to the ledger, and will be sent soon.
   private func remember(_ write: LedgerWrite) {
     switch write {
-    case .insertJob(let job, let body?): bodies.insert(body, for: job.id)
+    case .insertJob(let job, let body?) where !job.state.state.isTerminal:
+      bodies.insert(body, for: job.id)
     case .insertAttempt(let attempt):
       if let result = attempt.result { results.insert(result, for: attempt.jobID) }
     default: break

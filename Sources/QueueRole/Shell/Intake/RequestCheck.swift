@@ -117,13 +117,17 @@ struct RequestCheck {
       let index = parts
       parts += 1
       var partReader = try reader.nested(part)
-      // Of a oneof that occurs twice, the last one counts.
+      // Of a oneof that occurs twice, the last one counts; but no reader takes a text that is none.
       var text: Range<Int>?
       var image: ProtobufReader?
       while let kind = try partReader.next() {
         switch kind.number {
         case 1:
-          text = try partReader.range(kind)
+          let range = try partReader.range(kind)
+          if !partReader.isUTF8(range) {
+            violations.add("\(field()).parts[\(index)].text", "is not UTF-8")
+          }
+          text = range
           image = nil
         case 2:
           image = try partReader.nested(kind)
@@ -133,9 +137,6 @@ struct RequestCheck {
       }
       if let text {
         facts.textBytes += text.count
-        if !partReader.isUTF8(text) {
-          violations.add("\(field()).parts[\(index)].text", "is not UTF-8")
-        }
       } else if let image {
         facts.images += 1
         if let problem = try self.problem(of: image) {
@@ -156,6 +157,7 @@ struct RequestCheck {
         problem = try reader.range(source).isEmpty ? "has no data" : nil
       case 2:
         let range = try reader.range(source)
+        guard reader.isUTF8(range) else { return "has a URL that is not UTF-8" }
         if range.count > limits.imageURLBytesMax {
           problem = "has a URL of \(range.count) bytes; the limit is \(limits.imageURLBytesMax)"
         } else if let url = reader.string(range), Self.isWebURL(url) {

@@ -35,6 +35,9 @@ struct OutgoingBatch {
   private(set) var unreadable: [JobID] = []
   /// Payload reads that have not been answered yet.
   private(set) var payloadsAwaited = 0
+  /// Asked for already: an outcome may go to a consumer and to an endpoint.
+  private var awaitedBodies: Set<JobID> = []
+  private var awaitedResults: Set<JobID> = []
   private var workerDrafts: [WorkerDraft] = []
   private var consumerDrafts: [ConsumerDraft] = []
   /// The draft of each stream.
@@ -86,7 +89,7 @@ struct OutgoingBatch {
     guard bodies[job] == nil else { return }
     if let cached {
       bodies[job] = cached
-    } else {
+    } else if awaitedBodies.insert(job).inserted {
       awaitPayload(.body(job), owner: .body(job))
     }
   }
@@ -95,7 +98,7 @@ struct OutgoingBatch {
     guard results[job] == nil else { return }
     if let cached {
       results[job] = cached
-    } else {
+    } else if awaitedResults.insert(job).inserted {
       awaitPayload(
         .job(job, withRequest: false, withAttempts: false), owner: .result(job))
     }

@@ -1,0 +1,67 @@
+import Glibc
+import TestSupport
+import Testing
+import ZeroMQ
+
+@testable import QueueRole
+
+@Suite struct ShellConfigurationTests {
+  private func problem(_ change: (inout ShellConfiguration) -> Void) -> String? {
+    var configuration = ShellConfiguration()
+    change(&configuration)
+    return configuration.firstProblem?.key
+  }
+
+  @Test func defaultsWork() {
+    #expect(problem { _ in } == nil)
+  }
+
+  @Test func listeningBeyondThisMachineNeedsAKeyOrToBeSaidTwice() {
+    let everywhere = "tcp://0.0.0.0:7801"
+    #expect(problem { $0.producersEndpoint = everywhere } == "shell.producersEndpoint")
+    #expect(problem { $0.workersEndpoint = everywhere } == "shell.workersEndpoint")
+    #expect(problem { $0.bareEndpoint = everywhere } == "shell.bareEndpoint")
+    #expect(
+      problem {
+        $0.producersEndpoint = everywhere
+        $0.insecureListen = true
+      } == "shell.producersEndpoint")
+    #expect(
+      problem {
+        $0.producersEndpoint = everywhere
+        $0.insecureListen = true
+        $0.insecureListenConfirmed = true
+      } == nil)
+    #expect(
+      problem {
+        $0.producersEndpoint = everywhere
+        $0.curveSecretKeyPath = "key"
+      } == nil)
+    // The bare intake speaks no CURVE.
+    #expect(
+      problem {
+        $0.bareEndpoint = everywhere
+        $0.curveSecretKeyPath = "key"
+      } == "shell.bareEndpoint")
+  }
+
+  @Test func nonsenseIsNamed() {
+    #expect(problem { $0.workersEndpoint = "nowhere" } == "shell.workersEndpoint")
+    #expect(problem { $0.drainMessagesMax = 0 } == "shell.drainMessagesMax")
+    #expect(problem { $0.messageBytesTarget = 2 << 20 } == "shell.messageBytesTarget")
+    #expect(problem { $0.outbox.bytesPerPeerMax = 1 << 20 } == "shell.outbox.bytesPerPeerMax")
+  }
+
+  @Test func keyFileIsPrivateAndHoldsAKey() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\n", to: "key")
+    #expect(chmod(path, 0o644) == 0)
+    #expect(throws: QueueError.self) { try CurveKeyFile.read(path) }
+    #expect(chmod(path, 0o600) == 0)
+    #expect(try CurveKeyFile.read(path).publicKey.z85 == "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")
+    let bad = try folder.write("no key", to: "bad")
+    #expect(chmod(bad, 0o600) == 0)
+    #expect(throws: QueueError.self) { try CurveKeyFile.read(bad) }
+    #expect(throws: QueueError.self) { try CurveKeyFile.read(folder.path("absent")) }
+  }
+}

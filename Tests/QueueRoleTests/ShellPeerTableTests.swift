@@ -1,0 +1,363 @@
+import RerankdProtocol
+import SwiftProtobuf
+import Testing
+
+@testable import QueueRole
+
+@Suite struct ShellPeerTableTests {
+  fileprivate static let id: [UInt8] = [0, 1, 2, 3, 4]
+  fileprivate static let other: [UInt8] = [0, 9, 9, 9, 9]
+
+  private var limits: PeerLimits {
+    var limits = PeerLimits()
+    limits.peersMax = 2
+    limits.wire.openCallsMax = 3
+    limits.wire.frameBytesMax = 100
+    limits.wire.messageBytesMax = 250
+    limits.wire.initialWindowBytes = 400
+    limits.assemblingBytesPerPeerMax = 300
+    limits.assemblingBytesMax = 350
+    return limits
+  }
+
+  /// A table and what it wanted done since it was last asked.
+  fileprivate final class Table {
+    var table: PeerTable
+    var nowMs: Int64 = 1_000
+
+    init(_ limits: PeerLimits) { table = PeerTable(limits: limits) }
+
+    @discardableResult
+    func receive(
+      _ frames: [[UInt8]], from id: [UInt8] = ShellPeerTableTests.id,
+      on socket: ListenSocket = .producers
+    ) -> [PeerAction] {
+      var actions: [PeerAction] = []
+      table.receive([id] + frames, on: socket, nowMs: nowMs, into: &actions)
+      return actions.filter { if case .heard = $0 { false } else { true } }
+    }
+
+    @discardableResult
+    func receive(
+      _ envelope: Envelope, from id: [UInt8] = ShellPeerTableTests.id,
+      on socket: ListenSocket = .producers
+    ) -> [PeerAction] {
+      receive(envelope.frames(), from: id, on: socket)
+    }
+
+    @discardableResult
+    func open(
+      _ callID: UInt64, _ method: String = RerankdProtocol.Method.get.rawValue,
+      _ payload: [UInt8]? = [1], flags: Envelope.Flags = .end, timeoutMs: UInt64 = 0,
+      from id: [UInt8] = ShellPeerTableTests.id, on socket: ListenSocket = .producers
+    ) -> [PeerAction] {
+      var head = CallHead()
+      head.method = method
+      head.timeoutMs = timeoutMs
+      return receive(
+        Envelope(callID: callID, flags: flags, .open(head, payload: payload)), from: id, on: socket)
+    }
+
+    /// Opens a stream of which the core knows.
+    func openStream(_ callID: UInt64, on socket: ListenSocket = .producers) -> CallInstance? {
+      let method: RerankdProtocol.Method = socket == .workers ? .attach : .receive
+      let actions = open(callID, method.rawValue, flags: [], on: socket)
+      guard let origin = actions.validated.first?.origin, table.admitToCore(origin) else {
+        return nil
+      }
+      return origin
+    }
+  }
+
+  private func table() -> Table { Table(limits) }
+
+  @Test func pingIsAnsweredEvenToStrangers() {
+    let table = table()
+    #expect(table.receive(.ping).sent == [.pong])
+    #expect(table.table.isEmpty)
+  }
+
+  @Test func unaryCallIsHandedOverOnce() throws {
+    let table = table()
+    let actions = table.open(7)
+    let item = try #require(actions.validated.first)
+    guard case .message(let origin, .get, [1], isFirst: true, windowBytes: 0) = item else {
+      Issue.record("\(item)")
+      return
+    }
+    #expect(origin.call.call == 7)
+    #expect(actions.count == 1)
+    #expect(table.table.admitToCore(origin))
+  }
+
+  @Test func streamMessagesFollowEachOtherAndEndComesLast() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    let second = table.receive(Envelope(callID: 1, flags: .end, .message(payload: [2])))
+    guard second.validated.count == 2,
+      case .message(stream, .receive, [2], isFirst: false, windowBytes: 1) = second.validated[0],
+      case .end(stream) = second.validated[1]
+    else {
+      Issue.record("\(second)")
+      return
+    }
+  }
+
+  @Test func fragmentsArePutTogether() throws {
+    let table = table()
+    let body = (0..<250).map { UInt8($0) }
+    var head = CallHead()
+    head.method = RerankdProtocol.Method.submit.rawValue
+    let actions = Envelope.opening(callID: 1, head, message: body, end: true, limits: limits.wire)
+      .flatMap { table.receive($0) }
+    guard case .message(_, .submit, body, isFirst: true, _)? = actions.validated.first else {
+      Issue.record("\(actions)")
+      return
+    }
+    #expect(actions.sent.map(\.body) == [.window(bytes: 200)])
+  }
+
+  @Test func messageBeyondTheLimitEndsItsCallAlone() throws {
+    let table = table()
+    table.open(2, flags: .end)
+    var head = CallHead()
+    head.method = RerankdProtocol.Method.submit.rawValue
+    let body = [UInt8](repeating: 0, count: 251)
+    let actions = Envelope.opening(callID: 1, head, message: body, end: true, limits: limits.wire)
+      .flatMap { table.receive($0) }
+    #expect(actions.failure?.code == .resourceExhausted)
+    #expect(actions.validated.isEmpty)
+    #expect(table.table.openCalls.map(\.call.call) == [2])
+  }
+
+  @Test func unfinishedMessagesOfAllPeersAreBounded() throws {
+    let table = table()
+    let submit = RerankdProtocol.Method.submit.rawValue
+    let half = [UInt8](repeating: 0, count: 100)
+    table.open(1, submit, half, flags: .more)
+    #expect(table.receive(Envelope(callID: 1, flags: .more, .message(payload: half))).failure == nil)
+    #expect(table.open(1, submit, half, flags: .more, from: Self.other).failure == nil)
+    let excess = table.receive(
+      Envelope(callID: 1, flags: .more, .message(payload: half)), from: Self.other)
+    #expect(excess.failure?.code == .resourceExhausted)
+    // What the ended call held is free again.
+    #expect(table.open(2, submit, half, flags: .more, from: Self.other).failure == nil)
+  }
+
+  @Test func senderThatIgnoresItsWindowLosesTheCall() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    let hundred = Envelope(callID: 1, .message(payload: [UInt8](repeating: 0, count: 100)))
+    for _ in 0..<3 { #expect(table.receive(hundred).failure == nil) }
+    let actions = table.receive(hundred)
+    #expect(actions.failure?.code == .resourceExhausted)
+    #expect(actions.ended == [stream.call])
+  }
+
+  @Test func dealtWithBytesAreGrantedAgain() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    var actions: [PeerAction] = []
+    table.table.release(150, of: stream, into: &actions)
+    #expect(actions.isEmpty)
+    table.table.release(50, of: stream, into: &actions)
+    #expect(actions.sent.map(\.body) == [.window(bytes: 200)])
+  }
+
+  @Test func unknownMethodIsUnimplemented() {
+    #expect(table().open(1, "/rerankd.v1.JobQueue/Fly").failure?.code == .unimplemented)
+  }
+
+  @Test func eachServiceHasItsSocket() {
+    let attach = RerankdProtocol.Method.attach.rawValue
+    #expect(table().open(1, attach).failure?.code == .permissionDenied)
+    #expect(table().open(1, on: .workers).failure?.code == .permissionDenied)
+    #expect(table().open(1, attach, flags: [], on: .workers).failure == nil)
+  }
+
+  @Test func callIDInUseIsRejectedAndTheCallGoesOn() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    let actions = table.open(1)
+    guard case .reject? = actions.sent.first?.body else {
+      Issue.record("\(actions)")
+      return
+    }
+    #expect(actions.validated.isEmpty)
+    #expect(table.table.address(of: stream) != nil)
+  }
+
+  @Test func callsAndConnectionsAreBounded() {
+    let table = table()
+    for callID in 1...3 { #expect(table.open(UInt64(callID)).failure == nil) }
+    #expect(table.open(4).failure?.code == .resourceExhausted)
+    #expect(table.open(1, from: Self.other).failure == nil)
+    #expect(table.open(1, from: [0, 5, 5, 5, 5]).failure?.code == .resourceExhausted)
+  }
+
+  @Test func closingQueueTakesNoNewCalls() {
+    let table = table()
+    table.table.isClosing = true
+    #expect(table.open(1).failure?.code == .unavailable)
+  }
+
+  @Test func chosenRoutingIDIsRejected() {
+    let actions = table().open(1, from: Array("me".utf8))
+    guard case .reject(let status)? = actions.sent.first?.body else {
+      Issue.record("\(actions)")
+      return
+    }
+    #expect(status.details.reason == "ROUTING_ID_CHOSEN")
+  }
+
+  @Test func otherVersionIsRejected() {
+    let table = table()
+    var frames = Envelope.ping.frames()
+    frames[0][2] = 9
+    guard case .reject(let status)? = table.receive(frames).sent.first?.body else {
+      Issue.record("not rejected")
+      return
+    }
+    #expect(status.code == StatusCode.unimplemented.rawValue)
+    #expect(table.table.malformedMessages == 1)
+  }
+
+  @Test func unknownKindIsIgnoredWithinACallAndRejectedOutside() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    var frames = Envelope(callID: 1, .cancel).frames()
+    frames[0][3] = 200
+    #expect(table.receive(frames).isEmpty)
+    #expect(table.table.address(of: stream) != nil)
+    frames = Envelope(callID: 2, .cancel).frames()
+    frames[0][3] = 200
+    #expect(table.receive(frames).sent.count == 1)
+  }
+
+  @Test func malformedMessageEndsItsCall() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    let actions = table.receive(Envelope(callID: 1, .message(payload: [1])).frames() + [[1], [2]])
+    #expect(actions.failure?.code == .invalidArgument)
+    #expect(actions.ended == [stream.call])
+  }
+
+  @Test func randomFramesNeverEndAnotherPeersCall() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    var random = SplitMix64(seed: 4)
+    for _ in 0..<5_000 {
+      var frames = (0..<Int.random(in: 0...4, using: &random)).map { _ in
+        (0..<Int.random(in: 0...20, using: &random)).map { _ in
+          UInt8.random(in: .min ... .max, using: &random)
+        }
+      }
+      if Bool.random(using: &random) {
+        var header = Envelope(callID: UInt64.random(in: 0...3, using: &random), .cancel).frames()[0]
+        header[3] = UInt8.random(in: 0...10, using: &random)
+        frames.insert(header, at: 0)
+      }
+      table.receive(frames, from: Self.other)
+    }
+    #expect(table.table.address(of: stream) != nil)
+    #expect(table.table.malformedMessages > 1_000)
+  }
+
+  @Test func cancelledCallIsReportedOnceTheCoreKnowsIt() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    #expect(table.receive(Envelope(callID: 1, .cancel)).ended == [stream.call])
+    table.open(2)
+    #expect(table.receive(Envelope(callID: 2, .cancel)).isEmpty)
+  }
+
+  @Test func messageOfACancelledCallDoesNotReachItsSuccessor() throws {
+    let table = table()
+    let first = try #require(table.open(1).validated.first?.origin)
+    table.receive(Envelope(callID: 1, .cancel))
+    let second = try #require(table.open(1).validated.first?.origin)
+    #expect(!table.table.admitToCore(first))
+    #expect(table.table.admitToCore(second))
+  }
+
+  @Test func endedCallKeepsItsIDUntilItsStatusHasLeft() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    table.table.beginEnding(stream.call)
+    #expect(!table.table.admitToCore(stream))
+    #expect(table.table.address(of: stream) != nil)
+    table.table.endCall(stream)
+    #expect(table.table.address(of: stream) == nil)
+    #expect(table.open(1).failure == nil)
+  }
+
+  @Test func timeoutEndsTheCall() throws {
+    let table = table()
+    let origin = try #require(table.open(1, timeoutMs: 500).validated.first?.origin)
+    #expect(table.table.admitToCore(origin))
+    var actions: [PeerAction] = []
+    table.table.sweep(nowMs: 1_499, into: &actions)
+    #expect(actions.isEmpty)
+    table.table.sweep(nowMs: 1_500, into: &actions)
+    #expect(actions.failure?.code == .deadlineExceeded)
+    #expect(actions.ended == [origin.call])
+  }
+
+  @Test func silentPeerIsForgottenWithItsCalls() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    table.nowMs = 15_000
+    table.receive(.ping)
+    var actions: [PeerAction] = []
+    table.table.sweep(nowMs: 34_999, into: &actions)
+    #expect(actions.isEmpty)
+    table.table.sweep(nowMs: 35_000, into: &actions)
+    #expect(actions.ended == [stream.call])
+    #expect(table.table.isEmpty)
+  }
+
+  @Test func unaryCallNeedsItsMessage() {
+    let table = table()
+    #expect(table.open(1, RerankdProtocol.Method.get.rawValue, nil).failure?.code == .invalidArgument)
+    #expect(table.open(2, flags: []).failure == nil)
+    let second = table.receive(Envelope(callID: 2, .message(payload: [2])))
+    #expect(second.failure?.code == .invalidArgument)
+  }
+
+  @Test func endWithoutPayloadAfterTheRequestIsFine() {
+    let table = table()
+    table.open(1, flags: [])
+    #expect(table.receive(Envelope(callID: 1, flags: .end, .message(payload: nil))).isEmpty)
+    #expect(table.table.openCalls.count == 1)
+  }
+}
+
+extension [PeerAction] {
+  var sent: [Envelope] {
+    compactMap { if case .send(_, routingID: _, let envelope) = $0 { envelope } else { nil } }
+  }
+
+  var validated: [IntakeItem] {
+    compactMap { if case .validate(let item) = $0 { item } else { nil } }
+  }
+
+  var ended: [CallRef] {
+    compactMap { if case .callEnded(let call) = $0 { call } else { nil } }
+  }
+
+  /// The error of the first STATUS.
+  var failure: CallError? {
+    sent.lazy.compactMap {
+      if case .status(let status, payload: _) = $0.body { CallError(status: status) } else { nil }
+    }.first
+  }
+}
+
+extension IntakeItem {
+  var origin: CallInstance? {
+    switch self {
+    case .message(let origin, _, _, isFirst: _, windowBytes: _), .end(let origin): origin
+    case .bare: nil
+    }
+  }
+}
