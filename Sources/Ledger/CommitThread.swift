@@ -160,7 +160,8 @@ extension CommitThread {
 
   private func waitMs(_ loop: Loop) -> Int {
     if loop.writer.retention.hasMore, !figures.hasFailed { return 0 }
-    return Int(clamping: min(configuration.retention.intervalMs, configuration.checkpointIntervalMs))
+    return Int(
+      clamping: min(configuration.retention.intervalMs, configuration.checkpointIntervalMs))
   }
 
   private func maintain(_ loop: inout Loop, isIdle: Bool) throws(LedgerError) {

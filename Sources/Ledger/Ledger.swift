@@ -4,27 +4,28 @@ import GRDB
 /// The SQLite file that remembers every job, and the two threads that work on it.
 ///
 /// **Writing.** The queue's loop hands over batches of writes. One thread owns the only writing
-/// connection; it takes all the batches that came while its last commit ran and makes one transaction
-/// of them (group commit: under load one sync carries hundreds of jobs, and no timer is needed). In the
-/// transaction several changes of one job fold into one. When it is on disk (WAL, `synchronous=FULL`)
-/// each batch is reported, in order. Every change says in SQL what it may change from: terminal states
-/// are final, but for a retry of a job that did not succeed, and attempts only count up.
+/// connection; it takes all the batches that came while its last commit ran and makes one
+/// transaction of them (group commit: under load one sync carries hundreds of jobs, and no timer is
+/// needed). In the transaction several changes of one job fold into one. When it is on disk (WAL,
+/// `synchronous=FULL`) each batch is reported, in order. Every change says in SQL what it may
+/// change from: terminal states are final, but for a retry of a job that did not succeed, and
+/// attempts only count up.
 ///
-/// **Failing.** If a commit fails, nothing of it is reported and nothing is tried again: what the disk
-/// holds is no longer known. The failure handler ends the process, and the next start recovers from
-/// the file. A write that contradicts what is recorded is treated the same way, since then the queue's
-/// memory and its ledger tell different stories. Only a late write for a job that retention has removed
-/// meanwhile is dropped, and counted.
+/// **Failing.** If a commit fails, nothing of it is reported and nothing is tried again: what the
+/// disk holds is no longer known. The failure handler ends the process, and the next start recovers
+/// from the file. A write that contradicts what is recorded is treated the same way, since then the
+/// queue's memory and its ledger tell different stories. Only a late write for a job that retention
+/// has removed meanwhile is dropped, and counted.
 ///
-/// **Reading.** A second thread answers reads from a read-only connection, each from a snapshot that
-/// is at most a second old, after the batch that carried the read is durable: a read sees every
-/// write before it.
+/// **Reading.** A second thread answers reads from a read-only connection, each from a snapshot
+/// that is at most a second old, after the batch that carried the read is durable: a read sees
+/// every write before it.
 ///
 /// **Keeping.** A job is one row in `jobs`, with its state and the state of its delivery. Its body
-/// lies in `bodies`, in chunks, and its result in the row of the attempt that succeeded; neither is ever
-/// rewritten. Retention removes ended jobs by age and count, in slices that ride on commits. Never
-/// removed are jobs that have not ended, results not acknowledged, and jobs with a key, each of these
-/// before its stated age.
+/// lies in `bodies`, in chunks, and its result in the row of the attempt that succeeded; neither is
+/// ever rewritten. Retention removes ended jobs by age and count, in slices that ride on commits.
+/// Never removed are jobs that have not ended, results not acknowledged, and jobs with a key, each
+/// of these before its stated age.
 ///
 /// **The file.** One process at a time, by a lock on `PATH.lock` taken before the file is opened;
 /// modes 0600. Nothing else may open it meanwhile: two connections that checkpoint can damage a WAL
@@ -38,10 +39,10 @@ public final class Ledger: Sendable {
   ///
   /// - Parameters:
   ///   - shard: whose jobs these are; a ledger belongs to the shard that made it.
-  ///   - wallMs: the time, in milliseconds since 1970. Ages are counted from it; what passes after is
-  ///     measured on a monotonic clock.
-  ///   - onFailure: called once, on the ledger's thread, when nothing can be made durable any more. It
-  ///     is meant not to return; if it does, the ledger takes batches and reports none.
+  ///   - wallMs: the time, in milliseconds since 1970. Ages are counted from it; what passes after
+  ///     is measured on a monotonic clock.
+  ///   - onFailure: called once, on the ledger's thread, when nothing can be made durable any more.
+  ///     It is meant not to return; if it does, the ledger takes batches and reports none.
   /// - Throws: ``LedgerError``: bad limits, a ledger that is held by another process, is another
   ///   shard's, comes from a newer version, is damaged, or cannot be kept private.
   public static func open(
@@ -78,13 +79,14 @@ public final class Ledger: Sendable {
     close()
   }
 
-  /// Hands over a batch. Batches become durable in the order of their handing over; call it from one
-  /// thread. It blocks only while ``LedgerConfiguration/batchesQueuedMax`` batches are waiting.
+  /// Hands over a batch. Batches become durable in the order of their handing over; call it from
+  /// one thread. It blocks only while ``LedgerConfiguration/batchesQueuedMax`` batches are waiting.
   ///
   /// - Parameters:
-  ///   - onDurable: called on the ledger's thread when the batch is on disk, and never if that failed.
-  ///   - onRead: called for each read, after `onDurable`; on the reader's thread, or, when too
-  ///     many reads wait, on the ledger's.
+  ///   - onDurable: called on the ledger's thread when the batch is on disk, and never if that
+  ///     failed.
+  ///   - onRead: called for each read, after `onDurable`; on the reader's thread, or, when too many
+  ///     reads wait, on the ledger's.
   public func commit(
     _ batch: LedgerBatch, onDurable: @escaping @Sendable () -> Void,
     onRead: @escaping @Sendable (UInt64, LedgerReadResult) -> Void
@@ -103,8 +105,8 @@ public final class Ledger: Sendable {
       writesToRemovedJobs: UInt64(figures.writesToRemovedJobs))
   }
 
-  /// Finishes what was handed over, checkpoints, ends both threads and gives the file free. Not from a
-  /// callback of the ledger's own. Closing twice is harmless.
+  /// Finishes what was handed over, checkpoints, ends both threads and gives the file free. Not
+  /// from a callback of the ledger's own. Closing twice is harmless.
   public func close() {
     commits.stop()
     file.unlock()

@@ -14,8 +14,8 @@ public struct LedgerConfiguration: Sendable, Equatable {
   /// The most jobs that one list returns.
   public var listRowsMax = 1_000
 
-  /// The WAL is copied into the file when it has grown by this much. Its file keeps that size and is
-  /// written over again, which syncs faster than a file that grows.
+  /// The WAL is copied into the file when it has grown by this much. Its file keeps that size and
+  /// is written over again, which syncs faster than a file that grows.
   public var walCheckpointBytes = 16 << 20
   /// Above this size a checkpoint waits for readers and cuts the WAL's file off.
   public var walTruncateBytes = 256 << 20

@@ -22,7 +22,8 @@ final class LedgerFile: Sendable {
       where access(name, F_OK) == 0 {
         guard chmod(name, 0o600) == 0 else {
           throw LedgerError(
-            .permissions, "\(name) cannot be made private: \(Self.systemMessage()); it must "
+            .permissions,
+            "\(name) cannot be made private: \(Self.systemMessage()); it must "
               + "belong to the user that runs the queue")
         }
       }
@@ -94,7 +95,8 @@ final class LedgerFile: Sendable {
     let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw LedgerError(
-        .permissions, "\(path) cannot be opened: \(systemMessage()); its folder must exist and "
+        .permissions,
+        "\(path) cannot be opened: \(systemMessage()); its folder must exist and "
           + "belong to the user that runs the queue")
     }
     return descriptor

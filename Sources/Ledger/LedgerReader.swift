@@ -5,8 +5,8 @@ import RerankdProtocol
 
 /// A read-only connection. It belongs to one thread: the one that opens it, and then the reader's.
 ///
-/// Each read is one snapshot, given up after ``LedgerConfiguration/readTimeoutMs`` so that it cannot
-/// keep the WAL from being checkpointed.
+/// Each read is one snapshot, given up after ``LedgerConfiguration/readTimeoutMs`` so that it
+/// cannot keep the WAL from being checkpointed.
 final class LedgerReader {
   private let shard: UInt16
   private let queue: DatabaseQueue
@@ -21,7 +21,9 @@ final class LedgerReader {
     options.label = "ledger.reader"
     options.readonly = true
     options.busyMode = .timeout(2)
-    options.prepareDatabase { try $0.execute(sql: "PRAGMA cache_size = -16384; PRAGMA mmap_size = 0") }
+    options.prepareDatabase {
+      try $0.execute(sql: "PRAGMA cache_size = -16384; PRAGMA mmap_size = 0")
+    }
     do {
       queue = try DatabaseQueue(path: path, configuration: options)
       statements = try queue.read { try ReaderStatements($0) }
@@ -74,12 +76,14 @@ final class LedgerReader {
       guard let sequence = sequence(id) else { return .job(nil) }
       statements.jobByID.bind(1, sequence)
       return .job(
-        try job(statements.jobByID, statements, withRequest: withRequest, withAttempts: withAttempts))
+        try job(
+          statements.jobByID, statements, withRequest: withRequest, withAttempts: withAttempts))
     case .jobByKey(let tenant, let key, let withRequest, let withAttempts):
       statements.jobByKey.bind(1, tenant)
       statements.jobByKey.bind(2, key)
       return .job(
-        try job(statements.jobByKey, statements, withRequest: withRequest, withAttempts: withAttempts))
+        try job(
+          statements.jobByKey, statements, withRequest: withRequest, withAttempts: withAttempts))
     case .body(let id):
       guard let sequence = sequence(id) else { return .body(nil) }
       statements.jobByID.bind(1, sequence)

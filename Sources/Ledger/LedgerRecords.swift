@@ -16,11 +16,13 @@ public struct JobRecord: Sendable, Equatable {
   public var maxAttempts: UInt32
   /// Wall clock, milliseconds since 1970.
   public var submittedMs: Int64
-  /// How long after acceptance the deadline lies, in milliseconds: what was asked for, never changed.
-  /// The deadline in force is ``JobStateRecord/deadlineMs``, which a control retry sets anew.
+  /// How long after acceptance the deadline lies, in milliseconds: what was asked for, never
+  /// changed. The deadline in force is ``JobStateRecord/deadlineMs``, which a control retry sets
+  /// anew.
   public var deadlineAfterMs: Int64
   public var bodyBytes: UInt64
-  /// How many ``LedgerWrite/putBodyChunk(_:index:_:)`` rows hold the body; 0 when it came with the insert.
+  /// How many ``LedgerWrite/putBodyChunk(_:index:_:)`` rows hold the body; 0 when it came with the
+  /// insert.
   public var bodyChunks: UInt32
   public var state: JobStateRecord
 

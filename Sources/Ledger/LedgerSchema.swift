@@ -3,10 +3,10 @@ import GRDB
 /// The tables. A migration that was released never changes; what comes later is a migration of its
 /// own.
 ///
-/// Rows are keyed by the job's sequence number alone, since a file belongs to one shard: small keys,
-/// and every table grows at its right edge. What belongs to one job and comes several times (chunks
-/// of its body, its attempts) is keyed by the sequence and an ordinal in one integer, so that no
-/// table needs a second b-tree. See ``RowKey``.
+/// Rows are keyed by the job's sequence number alone, since a file belongs to one shard: small
+/// keys, and every table grows at its right edge. What belongs to one job and comes several times
+/// (chunks of its body, its attempts) is keyed by the sequence and an ordinal in one integer, so
+/// that no table needs a second b-tree. See ``RowKey``.
 enum LedgerSchema {
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
@@ -110,7 +110,8 @@ enum RowKey {
   static func chunk(_ sequence: Int64, _ index: UInt32) throws(LedgerError) -> Int64 {
     guard index <= ordinalMax else {
       throw LedgerError(
-        .invariant, "chunk \(index) of job \(sequence): a body has at most \(ordinalMax + 1) chunks")
+        .invariant, "chunk \(index) of job \(sequence): a body has at most \(ordinalMax + 1) chunks"
+      )
     }
     return sequence << 15 | Int64(index)
   }

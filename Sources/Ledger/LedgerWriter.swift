@@ -9,10 +9,10 @@ import RerankdProtocol
 /// - `synchronous = FULL`: what is committed survives a power cut. GRDB sets NORMAL when it turns
 ///   WAL on, so this comes after.
 /// - `wal_autocheckpoint = 0`: checkpoints happen between commits, when the thread says so.
-/// - `secure_delete = OFF`: Debian's SQLite overwrites what is deleted, which would write every page
-///   of a removed job once more.
-/// - `cache_size` 64 MiB, so that the newest jobs and the key index stay in memory; no `mmap`, since an
-///   unreadable page must come as an error and not as a signal.
+/// - `secure_delete = OFF`: Debian's SQLite overwrites what is deleted, which would write every
+///   page of a removed job once more.
+/// - `cache_size` 64 MiB, so that the newest jobs and the key index stay in memory; no `mmap`,
+///   since an unreadable page must come as an error and not as a signal.
 /// - pages of 4 KiB, as the file system has them.
 final class LedgerWriter {
   let shard: UInt16
@@ -69,9 +69,9 @@ final class LedgerWriter {
     }
   }
 
-  /// Makes everything in it durable, or throws and leaves nothing of it. Retention's next slice rides
-  /// along, looking at twice as many rows as are inserted, so that it keeps up with any load and
-  /// costs no sync of its own.
+  /// Makes everything in it durable, or throws and leaves nothing of it. Retention's next slice
+  /// rides along, looking at twice as many rows as are inserted, so that it keeps up with any load
+  /// and costs no sync of its own.
   func commit(_ transaction: LedgerTransaction, nowMs: Int64) throws(LedgerError) {
     try inTransaction { statements throws(LedgerError) in
       try apply(transaction, statements)
@@ -96,7 +96,8 @@ final class LedgerWriter {
     retention.startSweep()
   }
 
-  /// Copies what the WAL holds into the file. Truncating waits for readers, the other way for nobody.
+  /// Copies what the WAL holds into the file. Truncating waits for readers, the other way for
+  /// nobody.
   ///
   /// - Returns: whether all of it was copied, so that the next commit begins the WAL anew.
   func checkpoint(truncating: Bool) throws(LedgerError) -> Bool {

@@ -15,7 +15,8 @@ extension LedgerWriter {
       let owner = try number("SELECT shard FROM meta")
       guard owner == Int64(shard) else {
         throw LedgerError(
-          .shard, "\(queue.path) belongs to shard \(owner), not \(shard): give each shard a file "
+          .shard,
+          "\(queue.path) belongs to shard \(owner), not \(shard): give each shard a file "
             + "of its own")
       }
       let next = max(

@@ -28,7 +28,8 @@ final class WriterStatements {
     countChunks = try prepare("SELECT count(*) FROM bodies WHERE id BETWEEN ? AND ?")
     deleteUpload = try prepare("DELETE FROM uploads WHERE id = ?")
     deleteBodies = try prepare("DELETE FROM bodies WHERE id BETWEEN ? AND ?")
-    func update(_ columns: String, _ count: Int32, _ from: String) throws(LedgerError) -> Statement {
+    func update(_ columns: String, _ count: Int32, _ from: String) throws(LedgerError) -> Statement
+    {
       try prepare(
         """
         UPDATE jobs SET (\(columns)) = (\(Self.marks(count)))
@@ -164,7 +165,8 @@ final class WriterStatements {
     try putSetting.run()
   }
 
-  func stateAndAttempt(_ sequence: Int64) throws(LedgerError) -> (state: JobState, attempt: Int64)? {
+  func stateAndAttempt(_ sequence: Int64) throws(LedgerError) -> (state: JobState, attempt: Int64)?
+  {
     selectState.bind(1, sequence)
     guard try selectState.step() else { return nil }
     defer { selectState.reset() }

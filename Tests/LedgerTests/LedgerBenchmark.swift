@@ -8,12 +8,13 @@ import Testing
 
 /// What a job's life costs, by how many jobs share a commit. Run it in release:
 ///
-///     RERANKD_LEDGER_BENCHMARK=200000 swift test -c release --filter LedgerBenchmark
+///     RERANKD_LEDGER_BENCHMARK=200000 \
+///       swift test -c release -Xswiftc -enable-testing --filter LedgerBenchmark
 ///
-/// The number is how many jobs each measurement takes. A life is four batches, as the queue makes them:
-/// submitted with 1 KiB, leased, succeeded with 1 KiB of result, acknowledged; retention removes as
-/// many jobs as come in. The processor's time is that of the whole process, the making of the records
-/// included.
+/// The number is how many jobs each measurement takes. A life is four batches, as the queue makes
+/// them: submitted with 1 KiB, leased, succeeded with 1 KiB of result, acknowledged; retention
+/// removes as many jobs as come in. The processor's time is that of the whole process, the making
+/// of the records included.
 @Suite(
   .serialized,
   .enabled(

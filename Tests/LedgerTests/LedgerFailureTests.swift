@@ -61,7 +61,8 @@ struct LedgerFailureTests {
   @Test func fullVolumeEndsTheLedgerAndNothingOfTheBatchIsReported() async throws {
     let (thread, file) = try openWithRoom(pages: 4)
     let big = [UInt8](repeating: 1, count: 64 << 10)
-    let batches = [Life.submitted(1), Life.submitted(2, body: big)]
+    let batches =
+      [Life.submitted(1), Life.submitted(2, body: big)]
       + (3...40).map { Life.submitted($0) }
     for (index, writes) in batches.enumerated() {
       thread.enqueue(
@@ -83,19 +84,23 @@ struct LedgerFailureTests {
     }
   }
 
-  @Test(arguments: [
-    ("a job that was never inserted", [LedgerWrite.updateJob(.test(8), .test(.leased, attempt: 1))]),
-    ("a delivery of no job", [.putDelivery(.test(8, .pending))]),
-    ("a success undone", [.updateJob(.test(1), .test(.ready, attempt: 1))]),
-    ("a second end", [.updateJob(.test(1), .test(.cancelled, attempt: 1))]),
-    ("an attempt that counts down", [.updateJob(.test(2), .test(.leased, attempt: 0, spent: 1))]),
-    ("an end other than the one that succeeded", [.insertAttempt(.test(1, 1, .lost))]),
-    ("an acknowledgement taken back", [.putDelivery(.test(1, .parked))]),
-    ("a key twice", Life.submitted(9, key: "taken")),
-    ("a job twice", Life.submitted(1)),
-    ("chunks that never came", [.insertJob(.test(9, bodyBytes: 2, bodyChunks: 2), body: nil)]),
-    ("no state at all", [.updateJob(.test(2), .test(.unspecified, attempt: 1))]),
-  ] as [(String, [LedgerWrite])])
+  @Test(
+    arguments: [
+      (
+        "a job that was never inserted",
+        [LedgerWrite.updateJob(.test(8), .test(.leased, attempt: 1))]
+      ),
+      ("a delivery of no job", [.putDelivery(.test(8, .pending))]),
+      ("a success undone", [.updateJob(.test(1), .test(.ready, attempt: 1))]),
+      ("a second end", [.updateJob(.test(1), .test(.cancelled, attempt: 1))]),
+      ("an attempt that counts down", [.updateJob(.test(2), .test(.leased, attempt: 0, spent: 1))]),
+      ("an end other than the one that succeeded", [.insertAttempt(.test(1, 1, .lost))]),
+      ("an acknowledgement taken back", [.putDelivery(.test(1, .parked))]),
+      ("a key twice", Life.submitted(9, key: "taken")),
+      ("a job twice", Life.submitted(1)),
+      ("chunks that never came", [.insertJob(.test(9, bodyBytes: 2, bodyChunks: 2), body: nil)]),
+      ("no state at all", [.updateJob(.test(2), .test(.unspecified, attempt: 1))]),
+    ] as [(String, [LedgerWrite])])
   func contradictionIsReportedAndWritesNothing(what: String, writes: [LedgerWrite]) async throws {
     try await fixture.withLedger { ledger, _ in
       await ledger.commit(Life.whole(1))

@@ -125,21 +125,22 @@ struct LedgerFileTests {
     }
   }
 
-  @Test(arguments: [
-    ("batchesQueuedMax", { @Sendable in $0.batchesQueuedMax = 0 }),
-    ("batchBytesMax", { @Sendable in $0.batchBytesMax = 0 }),
-    ("readsQueuedMax", { @Sendable in $0.readsQueuedMax = 0 }),
-    ("readTimeoutMs", { @Sendable in $0.readTimeoutMs = 0 }),
-    ("listRowsMax", { @Sendable in $0.listRowsMax = 0 }),
-    ("walCheckpointBytes", { @Sendable in $0.walCheckpointBytes = 0 }),
-    ("walTruncateBytes", { @Sendable in $0.walTruncateBytes = 1 }),
-    ("checkpointIntervalMs", { @Sendable in $0.checkpointIntervalMs = 0 }),
-    ("rejectRowsMax", { @Sendable in $0.rejectRowsMax = 0 }),
-    ("retention.sliceRows", { @Sendable in $0.retention.sliceRows = 0 }),
-    ("retention.intervalMs", { @Sendable in $0.retention.intervalMs = 0 }),
-    ("retention.ageTerminalMs", { @Sendable in $0.retention.ageTerminalMs = -1 }),
-    ("path", { @Sendable in $0.path = "" }),
-  ] as [(String, @Sendable (inout LedgerConfiguration) -> Void)])
+  @Test(
+    arguments: [
+      ("batchesQueuedMax", { @Sendable in $0.batchesQueuedMax = 0 }),
+      ("batchBytesMax", { @Sendable in $0.batchBytesMax = 0 }),
+      ("readsQueuedMax", { @Sendable in $0.readsQueuedMax = 0 }),
+      ("readTimeoutMs", { @Sendable in $0.readTimeoutMs = 0 }),
+      ("listRowsMax", { @Sendable in $0.listRowsMax = 0 }),
+      ("walCheckpointBytes", { @Sendable in $0.walCheckpointBytes = 0 }),
+      ("walTruncateBytes", { @Sendable in $0.walTruncateBytes = 1 }),
+      ("checkpointIntervalMs", { @Sendable in $0.checkpointIntervalMs = 0 }),
+      ("rejectRowsMax", { @Sendable in $0.rejectRowsMax = 0 }),
+      ("retention.sliceRows", { @Sendable in $0.retention.sliceRows = 0 }),
+      ("retention.intervalMs", { @Sendable in $0.retention.intervalMs = 0 }),
+      ("retention.ageTerminalMs", { @Sendable in $0.retention.ageTerminalMs = -1 }),
+      ("path", { @Sendable in $0.path = "" }),
+    ] as [(String, @Sendable (inout LedgerConfiguration) -> Void)])
   func limitThatMakesNoSenseIsNamed(
     name: String, spoil: @Sendable (inout LedgerConfiguration) -> Void
   ) throws {

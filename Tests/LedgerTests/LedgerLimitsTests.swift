@@ -198,7 +198,9 @@ struct LedgerLimitsTests {
   @Test func percentilesAreNearestRanksOfTheLatestCommits() {
     var durations = CommitDurations()
     #expect(durations.percentiles([0.5, 0.99]) == [0, 0])
-    for microseconds in 1...100 as ClosedRange<UInt64> { durations.record(microseconds: microseconds) }
+    for microseconds in 1...100 as ClosedRange<UInt64> {
+      durations.record(microseconds: microseconds)
+    }
     #expect(durations.percentiles([0.5, 0.99, 1]) == [50, 99, 100])
     for _ in 0..<CommitDurations.countMax { durations.record(microseconds: 7) }
     #expect(durations.percentiles([0, 0.5, 1]) == [7, 7, 7])
