@@ -27,8 +27,6 @@ struct BuiltInModelFile: WeightSource {
       var scales: String?
     }
 
-    var name: String
-    var licence: String
     /// As in a Hugging Face config.json.
     var config: BertConfigurationFile
     var tokenizer: Tokenizer
