@@ -132,7 +132,8 @@ let package = Package(
     .testTarget(
       name: "QueueRoleTests",
       dependencies: [
-        "QueueRole", "Ledger", "RerankdProtocol", "CallTransport", "TestSupport", protobuf,
+        "QueueRole", "ZeroMQ", "Ledger", "RerankdProtocol", "CallTransport", "TestSupport", logging,
+        protobuf,
       ],
       swiftSettings: strict),
     .testTarget(
