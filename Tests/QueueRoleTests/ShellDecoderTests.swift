@@ -60,8 +60,9 @@ import Testing
     #expect(try refusal(.get, GetRequest())?.code == .invalidArgument)
     var request = GetRequest()
     request.key.idempotencyKey = "k"
-    guard case .get(_, let selector, withRequest: false, withAttempts: false)? =
-      try inputs(.get, request).first
+    guard
+      case .get(_, let selector, withRequest: false, withAttempts: false)? =
+        try inputs(.get, request).first
     else {
       Issue.record("no get")
       return
@@ -99,8 +100,9 @@ import Testing
     #expect(try refusal(.receive, ReceiveRequest())?.code == .invalidArgument)
     var acknowledgement = ReceiveRequest()
     acknowledgement.acknowledgedJobIds = [5]
-    guard case .receiveMore(_, credit: 0, acknowledged: [JobID(rawValue: 5)])? =
-      try inputs(.receive, acknowledgement, isFirst: false).first
+    guard
+      case .receiveMore(_, credit: 0, acknowledged: [JobID(rawValue: 5)])? =
+        try inputs(.receive, acknowledgement, isFirst: false).first
     else {
       Issue.record("no acknowledgement")
       return

@@ -31,7 +31,9 @@ import Testing
       WorkerNotice(
         recorded: [job(5), job(6)], revoked: [Lease(job: job(7), attempt: 1, epoch: 2)],
         drain: true))
-    let messages = draft.messages(bytesTarget: 1_000) { [UInt8](repeating: UInt8($0.sequence), count: 10) }
+    let messages = draft.messages(bytesTarget: 1_000) {
+      [UInt8](repeating: UInt8($0.sequence), count: 10)
+    }
     let message = try QueueMessage(serializedBytes: try #require(messages.first))
     #expect(messages.count == 1)
     #expect(message.attached.epoch == 3)
@@ -54,7 +56,9 @@ import Testing
   @Test func manyAssignmentsLeaveInMessagesOfTheTargetSize() throws {
     var draft = WorkerDraft()
     draft.add((1...20).map { order($0) })
-    let messages = draft.messages(bytesTarget: 500) { [UInt8](repeating: 1, count: $0.sequence == 9 ? 900 : 100) }
+    let messages = draft.messages(bytesTarget: 500) {
+      [UInt8](repeating: 1, count: $0.sequence == 9 ? 900 : 100)
+    }
     #expect(messages.allSatisfy { $0.count <= 500 || $0.count > 900 })
     #expect(messages.filter { $0.count > 900 }.count == 1)
     let jobs = try messages.flatMap { try QueueMessage(serializedBytes: $0).assignments }

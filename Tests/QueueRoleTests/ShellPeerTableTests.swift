@@ -135,7 +135,8 @@ import Testing
     let submit = RerankdProtocol.Method.submit.rawValue
     let half = [UInt8](repeating: 0, count: 100)
     table.open(1, submit, half, flags: .more)
-    #expect(table.receive(Envelope(callID: 1, flags: .more, .message(payload: half))).failure == nil)
+    #expect(
+      table.receive(Envelope(callID: 1, flags: .more, .message(payload: half))).failure == nil)
     #expect(table.open(1, submit, half, flags: .more, from: Self.other).failure == nil)
     let excess = table.receive(
       Envelope(callID: 1, flags: .more, .message(payload: half)), from: Self.other)
@@ -318,7 +319,8 @@ import Testing
 
   @Test func unaryCallNeedsItsMessage() {
     let table = table()
-    #expect(table.open(1, RerankdProtocol.Method.get.rawValue, nil).failure?.code == .invalidArgument)
+    #expect(
+      table.open(1, RerankdProtocol.Method.get.rawValue, nil).failure?.code == .invalidArgument)
     #expect(table.open(2, flags: []).failure == nil)
     let second = table.receive(Envelope(callID: 2, .message(payload: [2])))
     #expect(second.failure?.code == .invalidArgument)

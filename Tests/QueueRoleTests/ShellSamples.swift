@@ -40,7 +40,9 @@ enum Sample {
   static var request: RerankRequest {
     var request = RerankRequest()
     request.query = content("What is love?")
-    request.documents = [content("Baby don't hurt me"), content("Don't hurt me"), content("No more")]
+    request.documents = [
+      content("Baby don't hurt me"), content("Don't hurt me"), content("No more"),
+    ]
     return request
   }
 

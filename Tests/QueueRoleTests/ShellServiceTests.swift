@@ -289,11 +289,17 @@ import ZeroMQ
         _ = try worker.recorded(1)
       }
       let consumer = try TestClient(endpoints.producers)
+      receive.credit = 1
       let stream = try consumer.open(.receive, receive, end: false)
       var received: Set<UInt64> = []
       while received.count < jobs {
         let message = try consumer.message(stream, ReceiveResponse.self)
+        guard !message.deliveries.isEmpty else { continue }
         received.formUnion(message.deliveries.map(\.outcome.jobID))
+        var more = ReceiveRequest()
+        more.credit = 1
+        more.acknowledgedJobIds = message.deliveries.map(\.outcome.jobID)
+        try consumer.send(Envelope(callID: stream, .message(payload: more.serializedBytes())))
       }
       #expect(received.count == jobs)
     }

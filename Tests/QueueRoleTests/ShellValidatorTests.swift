@@ -83,7 +83,8 @@ import Testing
     #expect(try fields { $0.clearQuery() } == ["request.query"])
     #expect(try fields { $0.query = Sample.content("") } == ["request.query"])
     #expect(try fields { $0.documents = [] } == ["request.documents"])
-    #expect(try submission(Sample.job(RerankRequest())).fields == ["request.query", "request.documents"])
+    #expect(
+      try submission(Sample.job(RerankRequest())).fields == ["request.query", "request.documents"])
   }
 
   @Test func emptyDocumentIsNamed() throws {
@@ -151,7 +152,8 @@ import Testing
   }
 
   @Test func imageNeedsDataOrWebAddress() throws {
-    for image in [Sample.image([]), Sample.image(url: "file:///etc/passwd"), Sample.image(url: "")] {
+    for image in [Sample.image([]), Sample.image(url: "file:///etc/passwd"), Sample.image(url: "")]
+    {
       var request = Sample.request
       request.documents[0] = image
       let job = try Sample.job(request) { $0.model = Sample.imageModel }

@@ -74,7 +74,9 @@ extension ShellConfiguration {
       return ("shell.\(key)", "must be at least 1, not \(value)")
     }
     if messageBytesTarget > peers.wire.frameBytesMax {
-      return ("shell.messageBytesTarget", "must not exceed frameBytesMax, \(peers.wire.frameBytesMax)")
+      return (
+        "shell.messageBytesTarget", "must not exceed frameBytesMax, \(peers.wire.frameBytesMax)"
+      )
     }
     if outbox.bytesPerPeerMax < intake.workerCreditBytesMax {
       return (

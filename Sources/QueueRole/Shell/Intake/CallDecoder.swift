@@ -259,7 +259,8 @@ extension CallDecoder {
     }
     guard attach.held.count <= limits.heldLeasesMax else {
       throw CallError.invalidArgument(
-        field: "attach.held", "has \(attach.held.count) leases; the limit is \(limits.heldLeasesMax)")
+        field: "attach.held",
+        "has \(attach.held.count) leases; the limit is \(limits.heldLeasesMax)")
     }
     guard attach.version.utf8.count <= limits.workerDescriptionBytesMax,
       attach.host.utf8.count <= limits.workerDescriptionBytesMax

@@ -93,7 +93,8 @@ struct ProtobufReader {
       shift += 7
       if shift > 63 { break }
     }
-    throw malformed(start, position < end ? "a number of more than 64 bits" : "the message is cut off")
+    throw malformed(
+      start, position < end ? "a number of more than 64 bits" : "the message is cut off")
   }
 
   private mutating func skip(_ count: Int) throws(Malformed) {

@@ -47,7 +47,8 @@ struct SubmissionValidator {
     } catch {
       violations.add("\(path)spec", "is no serialized RerankJob: \(error.message)")
       return .refused(
-        violations.error ?? CallError(.invalidArgument, "no serialized RerankJob: \(error.message)"))
+        violations.error ?? CallError(.invalidArgument, "no serialized RerankJob: \(error.message)")
+      )
     }
   }
 

@@ -86,8 +86,9 @@ final class PushReplies {
   private func destination(_ endpoint: String, _ nowMs: Int64) -> Destination? {
     if let known = destinations[endpoint] { return known }
     if destinations.count >= limits.endpointsMax {
-      guard let idle = destinations.filter({ $0.value.waiting.isEmpty })
-        .min(by: { $0.value.lastUsedMs < $1.value.lastUsedMs })
+      guard
+        let idle = destinations.filter({ $0.value.waiting.isEmpty })
+          .min(by: { $0.value.lastUsedMs < $1.value.lastUsedMs })
       else { return nil }
       idle.value.socket.close()
       destinations[idle.key] = nil

@@ -45,7 +45,8 @@ struct PeerTable {
       let error = CallError(
         .invalidArgument, "leave ZMQ_ROUTING_ID unset: the queue tells its peers apart itself",
         reason: "ROUTING_ID_CHOSEN")
-      actions.append(.send(socket, routingID: routingID, Envelope(callID: 0, .reject(error.status))))
+      actions.append(
+        .send(socket, routingID: routingID, Envelope(callID: 0, .reject(error.status))))
       return
     }
     let known = ids[key].flatMap { peers[$0] }
@@ -71,7 +72,8 @@ struct PeerTable {
         let error = CallError(
           .resourceExhausted, "the queue serves \(limits.peersMax) connections already",
           reason: "TOO_MANY_CONNECTIONS")
-        actions.append(.send(socket, routingID: routingID, .failure(callID: envelope.callID, error)))
+        actions.append(
+          .send(socket, routingID: routingID, .failure(callID: envelope.callID, error)))
         return
       }
       guard open(opener, envelope, head, nowMs, into: &actions) else { return }
