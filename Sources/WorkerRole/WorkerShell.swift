@@ -19,6 +19,8 @@ actor WorkerShell {
 
   /// What each engine said it serves; nil where it could not tell yet.
   private var engineModels: [[EngineModel]?]
+  /// Which engine gets a model's jobs: of two that serve it, the first.
+  private var servedModels: [String: AttemptRunner.ServedModel] = [:]
   private var runs: [LeaseRef: Task<Void, Never>] = [:]
   private var stream: CallStream?
   private var outbox: Outbox?
@@ -44,8 +46,10 @@ actor WorkerShell {
 
   func run() async throws {
     let connection = try CallConnection(queue)
+    // Outside of the group, which would wait for an engine that never answers.
+    let learners = engines.indices.map { index in Task { await self.learnModels(of: index) } }
+    defer { for learner in learners { learner.cancel() } }
     await withTaskGroup { group in
-      for index in engines.indices { group.addTask { await self.learnModels(of: index) } }
       group.addTask { await self.keepAttached(connection) }
       group.addTask {
         for await signal in self.progress.stream {
@@ -125,18 +129,14 @@ actor WorkerShell {
 
 // The models.
 extension WorkerShell {
-  private var servedModels: [String: AttemptRunner.ServedModel] {
-    var served: [String: AttemptRunner.ServedModel] = [:]
-    for (engine, models) in zip(engines, engineModels) {
-      for model in models ?? [] where served[model.name] == nil {
-        served[model.name] = .init(engine: engine, model: model)
-      }
-    }
-    return served
-  }
-
   private func serve(_ models: [EngineModel], of index: Int) {
     engineModels[index] = models
+    servedModels = [:]
+    for (engine, models) in zip(engines, engineModels) {
+      for model in models ?? [] where servedModels[model.name] == nil {
+        servedModels[model.name] = .init(engine: engine, model: model)
+      }
+    }
     logger.info(
       "engine is ready",
       metadata: [

@@ -1,4 +1,8 @@
+import Foundation
+import Logging
 import RemoteEngine
+import Scoring
+import TestSupport
 import Testing
 
 struct RemoteEngineConfigurationTests {
@@ -28,6 +32,27 @@ struct RemoteEngineConfigurationTests {
     #expect(invalidKey { $0.connectTimeout = .zero } == "connect_timeout")
     #expect(invalidKey { $0.responseTimeout = .zero } == "response_timeout")
     #expect(invalidKey { $0.credentialsPause = .zero } == "credentials_pause")
+  }
+
+  @Test func tokenizerFolderGivesExactCounts() async throws {
+    var configuration = configuration()
+    configuration.models.append(.init(name: "estimated"))
+    configuration.models[0].tokenizerFolder =
+      PackageFolder.url.appending(path: "Tests/Fixtures/tokenization/model").path
+    let engine = try RemoteRerankEngine(
+      configuration, environment: [:], logger: Logger(label: "test"))
+    #expect(!engine.tokenCounter(forModel: "m").isEstimate)
+    #expect(engine.tokenCounter(forModel: "estimated").isEstimate)
+    await engine.shutdown()
+  }
+
+  @Test func unusableTokenizerIsNamedByItsKey() {
+    var configuration = configuration()
+    configuration.models[0].tokenizerFolder = "/nowhere"
+    let error = #expect(throws: RemoteEngineConfiguration.Invalid.self) {
+      try RemoteRerankEngine(configuration, environment: [:], logger: Logger(label: "test"))
+    }
+    #expect(error?.key == "models[0].tokenizer_folder")
   }
 
   private func configuration() -> RemoteEngineConfiguration {

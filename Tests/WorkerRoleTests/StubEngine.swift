@@ -7,32 +7,23 @@ final class StubEngine: RerankEngine {
     @Sendable (ScoringRequest, @Sendable () -> Void) async throws -> ScoringResult
 
   let name = "stub"
-  private let served: [EngineModel]
+  private let telling: @Sendable () async throws -> [EngineModel]
   private let behaviour: Behaviour
   private let received = Mutex<[ScoringRequest]>([])
-  private let modelFailures: Mutex<Int>
 
-  init(
-    models: [EngineModel] = [.stub], modelFailures: Int = 0,
-    behaviour: @escaping Behaviour = { request, _ in scores(of: request) }
-  ) {
-    served = models
-    self.modelFailures = Mutex(modelFailures)
+  init(behaviour: @escaping Behaviour = { request, _ in scores(of: request) }) {
+    telling = { [.stub] }
     self.behaviour = behaviour
+  }
+
+  init(telling: @escaping @Sendable () async throws -> [EngineModel]) {
+    self.telling = telling
+    behaviour = { request, _ in Self.scores(of: request) }
   }
 
   var requests: [ScoringRequest] { received.withLock { $0 } }
 
-  func models() async throws -> [EngineModel] {
-    let fails = modelFailures.withLock { left in
-      left -= 1
-      return left >= 0
-    }
-    if fails {
-      throw EngineError(code: .unavailable, message: "not up yet", isRetryable: true)
-    }
-    return served
-  }
+  func models() async throws -> [EngineModel] { try await telling() }
 
   func tokenCounter(forModel model: String) -> any TokenCounter { WordCounter() }
 

@@ -145,13 +145,26 @@ import ZeroMQ
 
   @Test func workerAttachesWhenItsFirstEngineIsReadyAndAnewWithTheNext() async throws {
     let queue = try WorkQueue()
-    let late = StubEngine(
-      models: [.init(name: "late", contextTokens: 9, reservedTokens: 0, acceptsImages: false)],
-      modelFailures: 3)
-    try await withWorker(queue, StubEngine(modelFailures: 1), late) { _ in
+    let late = EngineModel(
+      name: "late", contextTokens: 9, reservedTokens: 0, acceptsImages: false)
+    let engines = [
+      StubEngine(telling: failing(1, before: .stub)), StubEngine(telling: failing(3, before: late)),
+    ]
+    try await withWorker(queue, engines[0], engines[1]) { _ in
       try await eventually("an Attach with both models") {
         queue.streams.contains { queue.messages(on: $0).first?.attach.models == ["late", "m"] }
       }
+    }
+  }
+
+  @Test func engineThatNeverTellsItsModelsKeepsNobodyFromWorkingOrEnding() async throws {
+    let queue = try WorkQueue()
+    let wedged = StubEngine(telling: { try await withUnsafeThrowingContinuation { _ in } })
+    try await withWorker(queue, wedged, StubEngine()) { _ in
+      let (stream, _) = try await queue.accept()
+      try queue.assign([1: "text"], on: stream)
+      _ = try await queue.outcome(of: 1, on: stream)
+      queue.record([1], on: stream)
     }
   }
 
@@ -290,7 +303,36 @@ import ZeroMQ
     withExtendedLifetime(value) {}
   }
 
+  /// Cannot tell so many times, and then tells.
+  private func failing(_ failures: Int, before model: EngineModel)
+    -> @Sendable () async throws -> [EngineModel]
+  {
+    let left = Counter(failures)
+    return {
+      guard left.decrement() else { return [model] }
+      throw EngineError(code: .unavailable, message: "not up yet", isRetryable: true)
+    }
+  }
+
   private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
+
+/// Counts down to 0.
+final class Counter: Sendable {
+  private let left: Mutex<Int>
+
+  init(_ count: Int) {
+    left = Mutex(count)
+  }
+
+  /// - Returns: false at 0.
+  func decrement() -> Bool {
+    left.withLock { left in
+      guard left > 0 else { return false }
+      left -= 1
+      return true
+    }
+  }
 }
 
 /// Holds jobs in the engine until the test lets them go, by the text of their first document.
