@@ -27,6 +27,7 @@ struct LedgerBenchmark {
     let wanted = try #require(Int(variable), "RERANKD_LEDGER_BENCHMARK must be a number of jobs")
     let rounds = max(1, wanted / jobsPerCommit / (jobsPerCommit == 1 ? 20 : 1))
     var fixture = try LedgerFixture()
+    fixture.configuration.retention.intervalMs = LedgerRetention().intervalMs
     fixture.configuration.retention.countTerminalMax = rounds * jobsPerCommit / 4
     let body = [UInt8](repeating: 0x5A, count: 1_024)
     try await fixture.withLedger { ledger, _ in
