@@ -68,7 +68,7 @@ extension QueueLoop {
     var totals = counters
     totals.malformedMessages += peers.malformedMessages
     totals.pushRepliesSent = pushReplies.sent
-    totals.pushRepliesDropped = pushReplies.dropped
+    totals.pushRepliesDropped += pushReplies.dropped
     apply(.gauges(gauges, totals))
   }
 

@@ -113,7 +113,7 @@ final class QueueLoop {
     if !checked.isEmpty, !pipeline.isFull { return .zero }
     var dueMs = spaceDueMs
     if !peers.isEmpty { dueMs = min(dueMs, sweepDueMs) }
-    if let wakeMs = core.nextWakeMs { dueMs = min(dueMs, wakeMs) }
+    if phase == .serving, let wakeMs = core.nextWakeMs { dueMs = min(dueMs, wakeMs) }
     if !outboxes.isEmpty || pushReplies.hasWaiting { dueMs = min(dueMs, retryDueMs) }
     if case .closing(let untilMs) = phase { dueMs = min(dueMs, untilMs) }
     return .milliseconds(max(0, dueMs - LoopClock.monotonicMs))

@@ -39,7 +39,7 @@ public struct IntakeLimits: Sendable, Equatable {
   /// outbox stays bounded.
   public var workerCreditJobsMax = 4_096
   public var workerCreditBytesMax = 64 << 20
-  public var deliveryCreditMax: UInt32 = 4_096
+  public var deliveryCreditMax: UInt32 = 1_024
   /// Progress, outcomes, releases or acknowledgements in one message.
   public var reportItemsMax = 10_000
   /// Leases that a worker lists when it attaches.

@@ -24,9 +24,9 @@ struct PeerTable {
 
   /// The core hears of a peer's life no more often: it thinks in seconds.
   private let heardIntervalMs: Int64 = 250
-  private var peers: [PeerID: Peer] = [:]
-  private var ids: [RoutingKey: PeerID] = [:]
-  private var counts: [ListenSocket: Int] = [:]
+  var peers: [PeerID: Peer] = [:]
+  var ids: [RoutingKey: PeerID] = [:]
+  var counts: [ListenSocket: Int] = [:]
   private var lastPeer: UInt64 = 0
   private var lastSerial: UInt64 = 0
   private var assemblingBytes = 0
@@ -258,7 +258,7 @@ extension PeerTable {
   }
 
   /// Ends a call that this side finds fault with. Nothing that it waited for will be sent.
-  private mutating func fail(
+  mutating func fail(
     _ peer: Peer, _ callID: UInt64, _ error: CallError, into actions: inout [PeerAction]
   ) {
     guard peer.calls[callID]?.phase == .open else { return }
@@ -267,7 +267,7 @@ extension PeerTable {
     remove(peer, callID, into: &actions)
   }
 
-  private mutating func remove(
+  mutating func remove(
     _ peer: Peer, _ callID: UInt64, into actions: inout [PeerAction]
   ) {
     guard let call = peer.calls.removeValue(forKey: callID) else { return }
@@ -276,114 +276,6 @@ extension PeerTable {
     if call.isKnownToCore, call.phase == .open {
       actions.append(.callEnded(CallRef(peer: peer.id, call: callID)))
     }
-  }
-}
-
-// What the loop asks and tells.
-extension PeerTable {
-  var isEmpty: Bool { peers.isEmpty }
-
-  /// Whether anything of a call may still be sent, and where to.
-  func address(of instance: CallInstance) -> (socket: ListenSocket, routingID: [UInt8])? {
-    guard let peer = peers[instance.call.peer],
-      peer.calls[instance.call.call]?.serial == instance.serial
-    else { return nil }
-    return (peer.key.socket, peer.routingID)
-  }
-
-  func address(of peer: PeerID) -> (socket: ListenSocket, routingID: [UInt8])? {
-    peers[peer].map { ($0.key.socket, $0.routingID) }
-  }
-
-  func peer(_ socket: ListenSocket, _ routingID: [UInt8]) -> PeerID? {
-    RoutingKey(socket, routingID: routingID).flatMap { ids[$0] }
-  }
-
-  /// Which call an effect of the core is about; nil when it has gone.
-  func instance(of call: CallRef) -> CallInstance? {
-    peers[call.peer]?.calls[call.call].map { CallInstance(call: call, serial: $0.serial) }
-  }
-
-  /// Whether the core may be given an input of this call. From then on it hears of the call's end.
-  func admitToCore(_ instance: CallInstance) -> Bool {
-    guard let peer = peers[instance.call.peer],
-      let call = peer.calls[instance.call.call], call.serial == instance.serial,
-      call.phase == .open
-    else { return false }
-    if !call.isKnownToCore { peer.calls[instance.call.call]?.isKnownToCore = true }
-    return true
-  }
-
-  /// The core has decided the end of a call; its STATUS will follow.
-  func beginEnding(_ call: CallRef) {
-    peers[call.peer]?.calls[call.call]?.phase = .ending
-  }
-
-  /// The STATUS has left, or nobody waits for it.
-  mutating func endCall(_ instance: CallInstance) {
-    guard let peer = peers[instance.call.peer],
-      peer.calls[instance.call.call]?.serial == instance.serial
-    else { return }
-    var none: [PeerAction] = []
-    peer.calls[instance.call.call]?.phase = .ending
-    remove(peer, instance.call.call, into: &none)
-  }
-
-  mutating func fail(
-    _ instance: CallInstance, _ error: CallError, into actions: inout [PeerAction]
-  ) {
-    guard let peer = peers[instance.call.peer],
-      peer.calls[instance.call.call]?.serial == instance.serial
-    else { return }
-    fail(peer, instance.call.call, error, into: &actions)
-  }
-
-  /// The core has dealt with so many bytes of a stream.
-  func release(_ bytes: Int, of instance: CallInstance, into actions: inout [PeerAction]) {
-    guard bytes > 0, let peer = peers[instance.call.peer],
-      let call = peer.calls[instance.call.call], call.serial == instance.serial,
-      call.phase == .open
-    else { return }
-    guard let grant = peer.calls[instance.call.call]?.window.release(bytes) else { return }
-    actions.append(
-      .send(
-        peer.key.socket, routingID: peer.routingID,
-        Envelope(callID: instance.call.call, .window(bytes: grant))))
-  }
-
-  /// A peer that cannot be reached, or does not take what it is sent.
-  mutating func forget(_ id: PeerID, into actions: inout [PeerAction]) {
-    guard let peer = peers.removeValue(forKey: id) else { return }
-    ids[peer.key] = nil
-    counts[peer.key.socket, default: 0] -= 1
-    for callID in peer.calls.keys.sorted() { remove(peer, callID, into: &actions) }
-    actions.append(.forgotten(id))
-  }
-
-  /// Ends calls whose time is over, and forgets peers that have said nothing for too long.
-  mutating func sweep(nowMs: Int64, into actions: inout [PeerAction]) {
-    let silenceMs = Int64(limits.silence.wholeMilliseconds)
-    for (id, peer) in peers {
-      if nowMs - peer.lastHeardMs >= silenceMs {
-        forget(id, into: &actions)
-        continue
-      }
-      for (callID, call) in peer.calls {
-        guard let deadlineMs = call.deadlineMs, deadlineMs <= nowMs else { continue }
-        let error = CallError(.deadlineExceeded, "the call's timeout is over")
-        fail(peer, callID, error, into: &actions)
-      }
-    }
-  }
-
-  /// Every call that still waits for something, oldest first.
-  var openCalls: [CallInstance] {
-    peers.values.flatMap { peer in
-      peer.calls.filter { $0.value.phase == .open }.map { callID, call in
-        CallInstance(call: CallRef(peer: peer.id, call: callID), serial: call.serial)
-      }
-    }
-    .sorted { $0.serial < $1.serial }
   }
 }
 
