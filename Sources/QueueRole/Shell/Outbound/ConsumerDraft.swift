@@ -28,7 +28,6 @@ struct ConsumerDraft {
         messages.append(writer.bytes)
         writer = ProtobufWriter()
       }
-      writer.reserve(writer.bytes.count + bytes + 16)
       writer.header(1, byteCount: bytes)
       writer.header(1, byteCount: outcomeBytes)
       writer.append(head)

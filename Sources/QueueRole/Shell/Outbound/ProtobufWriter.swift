@@ -3,8 +3,6 @@
 struct ProtobufWriter {
   private(set) var bytes: [UInt8] = []
 
-  mutating func reserve(_ count: Int) { bytes.reserveCapacity(count) }
-
   mutating func varint(_ field: Int, _ value: UInt64) {
     guard value != 0 else { return }
     appendVarint(UInt64(field) << 3)

@@ -42,7 +42,6 @@ struct WorkerDraft {
         messages.append(writer.bytes)
         writer = ProtobufWriter()
       }
-      writer.reserve(writer.bytes.count + bytes + 16)
       writer.header(2, byteCount: bytes)
       writer.append(head)
       writer.data(5, body)
