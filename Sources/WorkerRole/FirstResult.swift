@@ -30,8 +30,7 @@ final class FirstResult<Value: Sendable>: Sendable {
         first.offer(.failure(error))
       }
     }
-    let timer = Task {
-      try await Task.sleep(until: deadline)
+    let timer = Deadlines.shared.call(at: deadline) {
       first.offer(
         .failure(
           EngineError(
@@ -40,7 +39,7 @@ final class FirstResult<Value: Sendable>: Sendable {
     }
     defer {
       work.cancel()
-      timer.cancel()
+      Deadlines.shared.cancel(timer)
     }
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { first.wait($0) }
