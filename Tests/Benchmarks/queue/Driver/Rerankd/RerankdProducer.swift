@@ -52,12 +52,14 @@ final class RerankdProducer: Sendable {
         defer { replies.finish() }
         for try await delivery in client.receive(channel: channel) { replies.add(delivery) }
       }
-      group.addTask { [self] in try await keepInFlight() }
+      group.addTask { [self] in
+        try await keepInFlight()
+        try await waitUntilRecorded()
+      }
       // One that fails ends both; else the consumer goes on until nothing more is in flight.
       try await group.next()
       group.cancelAll()
     }
-    try await waitUntilRecorded()
     await client.close()
   }
 
