@@ -56,6 +56,7 @@ public final class QueueClient: Sendable {
     let deadline = ContinuousClock.now + (timeout ?? configuration.callTimeout)
     var backoff = Backoff(
       base: configuration.retryBackoff, ceiling: configuration.retryBackoffMax)
+    var setback: CallError?
     while true {
       do {
         let answer = try await connection.call(
@@ -63,6 +64,11 @@ public final class QueueClient: Sendable {
         hasBeenAnswered.store(true, ordering: .relaxed)
         return try decoded(answer, of: method)
       } catch {
+        if error.code == .deadlineExceeded, let setback {
+          // That the time is over says little to somebody whose queue is away.
+          throw CallError(.deadlineExceeded, "\(error.message); before that: \(setback.message)")
+        }
+        setback = error
         let wait = error.retryAfter ?? backoff.next()
         guard isWorthRepeating(error, repeatable), ContinuousClock.now + wait < deadline else {
           throw error

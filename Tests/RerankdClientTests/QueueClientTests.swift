@@ -114,6 +114,18 @@ import ZeroMQ
     await client.close()
   }
 
+  @Test func timeThatRanOutOverAnAbsentQueueSaysSo() async throws {
+    let queue = try FakeJobs().queue()
+    let client = try client(of: queue.endpoint)
+    _ = try await client.submit([job("x")])
+    await queue.stop()
+    let error = await #expect(throws: CallError.self) {
+      try await client.submit([job("y")], timeout: .seconds(1))
+    }
+    #expect(error?.message.contains("no queue answers") == true)
+    await client.close()
+  }
+
   @Test func unreadableAnswerIsNamed() async throws {
     let queue = try ScriptedQueue {
       [Envelope(callID: $0.callID, .status(CallStatus(), payload: [0xFF, 0xFF]))]
