@@ -2,20 +2,21 @@ public import RerankdProtocol
 internal import Synchronization
 public import ZeroMQ
 
-/// A client's connection to one queue, for any number of calls at once. Safe to use from every task.
+/// A client's connection to one queue, for any number of calls at once. Safe to use from every
+/// task.
 ///
-/// A thread of its own owns the context and the DEALER socket; `CallMultiplexer` decides everything, and
-/// `ConnectionLoop` carries it out. A connection that breaks or falls silent is opened anew by itself,
-/// with a random, growing wait; calls that had begun fail with UNAVAILABLE, and it is for the caller
-/// to know whether they may be made again.
+/// A thread of its own owns the context and the DEALER socket; `CallMultiplexer` decides
+/// everything, and `ConnectionLoop` carries it out. A connection that breaks or falls silent is
+/// opened anew by itself, with a random, growing wait; calls that had begun fail with UNAVAILABLE,
+/// and it is for the caller to know whether they may be made again.
 public final class CallConnection: Sendable {
   public let configuration: ConnectionConfiguration
   private let mailbox: CommandMailbox
   private let nextCallID = Atomic<UInt64>(1)
 
   /// Returns at once; the connection is made in the background.
-  /// - Throws: `ZeroMQError` when a setting cannot work, which it names, or when the process is out of
-  ///   sockets, files or threads.
+  /// - Throws: `ZeroMQError` when a setting cannot work, which it names, or when the process is out
+  ///   of sockets, files or threads.
   public init(_ configuration: ConnectionConfiguration) throws(ZeroMQError) {
     if let problem = configuration.firstProblem {
       throw .invalid("the connection's \(problem.key) \(problem.message)")
@@ -38,8 +39,8 @@ public final class CallConnection: Sendable {
   /// Makes a unary call and waits for its answer.
   ///
   /// Cancelling the task cancels the call, and the queue is told.
-  /// - Parameter timeout: for the whole call; it travels with it. Nil waits without an end, but for as
-  ///   long as the connection stands.
+  /// - Parameter timeout: for the whole call; it travels with it. Nil waits for as long as the
+  ///   connection stands.
   /// - Returns: the serialized answer.
   /// - Throws: `CallError`.
   public func call(
@@ -79,8 +80,8 @@ public final class CallConnection: Sendable {
     return stream
   }
 
-  /// Ends all calls with CANCELLED, sends what the queue must be told of it, and waits until socket and
-  /// thread are gone. Calls made afterwards fail.
+  /// Ends all calls with CANCELLED, sends what the queue must be told of it, and waits until socket
+  /// and thread are gone. Calls made afterwards fail.
   public func close() async {
     await withCheckedContinuation { continuation in
       mailbox.post(.close { continuation.resume() })

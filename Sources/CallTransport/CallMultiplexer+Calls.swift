@@ -44,13 +44,14 @@ extension CallMultiplexer {
     if outboxBytes + bytes > configuration.outboxBytesMax {
       return CallError(
         .resourceExhausted,
-        "\(outboxBytes) bytes wait to be sent already; the most are \(configuration.outboxBytesMax)",
+        "\(outboxBytes) bytes wait to be sent; the most are \(configuration.outboxBytesMax)",
         reason: "OUTBOX_FULL")
     }
     return nil
   }
 
-  /// A message of a stream, or with nil and `end` nothing but its end. Unknown calls are over already.
+  /// A message of a stream, or with nil and `end` nothing but its end. Unknown calls are over
+  /// already.
   mutating func send(callID: UInt64, _ message: [UInt8]?, end: Bool) -> [Action] {
     guard calls[callID]?.hasEnded == false else { return [] }
     if let message, message.count > configuration.limits.messageBytesMax {
@@ -83,8 +84,8 @@ extension CallMultiplexer {
     return call.outboxBytes <= configuration.streamOutboxBytesMax
   }
 
-  /// Ends a call from this side, with the error that its caller gets. What a stream's `send` has taken
-  /// before still goes out, as far as the window allows: it may be an acknowledgement.
+  /// Ends a call from this side, with the error that its caller gets. What a stream's `send` has
+  /// taken before still goes out, as far as the window allows: it may be an acknowledgement.
   mutating func cancel(
     callID: UInt64, _ error: CallError = CallError(.cancelled, "the call was cancelled")
   ) -> [Action] {

@@ -2,17 +2,18 @@ internal import RerankdProtocol
 
 /// Many calls over one connection: a state machine without a socket, a clock or a thread.
 ///
-/// Every input takes the monotonic time and returns what is to be done. What is to be sent is asked for
-/// with `nextToSend`, so that a socket that takes nothing costs no more than what already waits.
+/// Every input takes the monotonic time and returns what is to be done. What is to be sent is asked
+/// for with `nextToSend`, so that a socket that takes nothing costs no more than what already
+/// waits.
 ///
 /// The connection is opening (nothing heard yet), up, or lost (waits for its time to open again):
 ///
 ///     opening ─ heard ─▶ up ─ disconnected or silent ─▶ lost ─ tick ─▶ opening
 ///        └──────────── connect timeout ─────────────────▲
 ///
-/// A call is waiting (nothing of it was sent), begun, or over. When the connection breaks, calls that
-/// have begun fail with UNAVAILABLE, for the queue that knew them may be gone, and waiting ones go on
-/// waiting; when it cannot be made at all, they all fail.
+/// A call is waiting (nothing of it was sent), begun, or over. When the connection breaks, calls
+/// that have begun fail with UNAVAILABLE, for the queue that knew them may be gone, and waiting
+/// ones go on waiting; when it cannot be made at all, they all fail.
 struct CallMultiplexer {
   enum Action: Equatable {
     case deliver(callID: UInt64, message: [UInt8])

@@ -1,6 +1,7 @@
 public import RerankdProtocol
 
-/// A bidirectional stream. Letting go of it, like cancelling the task that reads it, cancels the call.
+/// A bidirectional stream. Letting go of it, like cancelling the task that reads it, cancels the
+/// call.
 public final class CallStream: Sendable {
   private let ticket: CallTicket
   private let inbox: StreamInbox
@@ -52,8 +53,8 @@ public final class CallStream: Sendable {
     ticket.cancel()
   }
 
-  /// The whole messages that come in, in order. For one reader. It ends when the queue ends the call
-  /// with OK and throws `CallError` for every other status.
+  /// The whole messages that come in, in order. For one reader. It ends when the queue ends the
+  /// call with OK and throws `CallError` for every other status.
   public var messages: Messages { Messages(stream: self) }
 
   public struct Messages: AsyncSequence, AsyncIteratorProtocol, Sendable {

@@ -13,7 +13,8 @@ public struct ConnectionConfiguration: Sendable {
   public var silentIntervalsMax = 4
   /// A new connection on which nothing was heard by then is lost, and its calls fail.
   public var connectTimeout: Duration = .seconds(3)
-  /// Before a lost connection is opened anew: random up to this, doubled with every failure in a row…
+  /// Before a lost connection is opened anew: random up to this, doubled with every failure in a
+  /// row…
   public var reopenBackoff: Duration = .milliseconds(50)
   /// …up to this.
   public var reopenBackoffMax: Duration = .seconds(2)

@@ -1,8 +1,8 @@
 internal import RerankdProtocol
 internal import Synchronization
 
-/// What has come in on a stream and was not taken yet: filled by the connection's thread, read by one
-/// task. Credit, which the reader gives, bounds it in good faith; `bytesMax` in bad faith.
+/// What has come in on a stream and was not taken yet: filled by the connection's thread, read by
+/// one task. Credit, which the reader gives, bounds it in good faith; `bytesMax` in bad faith.
 final class StreamInbox: Sendable {
   typealias Reader = CheckedContinuation<Result<[UInt8]?, CallError>, Never>
 

@@ -11,8 +11,8 @@ public struct ClientConfiguration: Sendable {
   public var retryBackoff: Duration = .milliseconds(100)
   /// …up to this.
   public var retryBackoffMax: Duration = .seconds(2)
-  /// Gives a job without an idempotency key one of its own, so that submitting it again after a lost
-  /// answer returns the job that exists. Without it such a call is made once.
+  /// Gives a job without an idempotency key one of its own, so that submitting it again after a
+  /// lost answer returns the job that exists. Without it such a call is made once.
   public var makesIdempotencyKeys = true
   /// Bytes of jobs that one Submit call carries; a larger batch becomes several calls.
   public var submitBytesMax = 16 << 20

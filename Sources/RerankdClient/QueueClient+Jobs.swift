@@ -101,7 +101,7 @@ extension QueueClient {
     return try await call(.get, request, .yes, timeout: nil)
   }
 
-  /// - Returns: the state after the call: cancelled, or the terminal state that the job had already.
+  /// - Returns: the state after the call: cancelled, or the terminal one that the job had already.
   public func cancel(_ id: JobID) async throws(CallError) -> JobState {
     var request = CancelRequest()
     request.jobID = id.rawValue

@@ -12,8 +12,8 @@ public import ZeroMQ
 ///       model: "default")
 ///
 /// One client keeps one connection and serves any number of tasks. A queue that has answered before
-/// and is away now is taken to be restarting: calls that may safely be made again are, until their time
-/// is over. A queue that never answered is an error at once. All errors are `CallError`.
+/// and is away now is taken to be restarting: calls that may safely be made again are, until their
+/// time is over. A queue that never answered is an error at once. All errors are `CallError`.
 public final class QueueClient: Sendable {
   public let configuration: ClientConfiguration
   let connection: CallConnection

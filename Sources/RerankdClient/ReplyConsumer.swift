@@ -9,11 +9,11 @@ internal import SwiftProtobuf
 ///       await delivery.acknowledge()
 ///     }
 ///
-/// What is not acknowledged within the queue's delivery lease is delivered again, to any consumer of
-/// the channel, so one outcome may be seen twice. The consumer holds at most `deliveriesHeldMax`
-/// deliveries; taking more waits for acknowledgements. When the queue restarts, the consumer attaches
-/// anew, and goes on. For one reader; it ends with a `CallError`, with the reader's task, or when it and
-/// all its deliveries are let go of.
+/// What is not acknowledged within the queue's delivery lease is delivered again, to any consumer
+/// of the channel, so one outcome may be seen twice. The consumer holds at most `deliveriesHeldMax`
+/// deliveries; taking more waits for acknowledgements. When the queue restarts, the consumer
+/// attaches anew, and goes on. For one reader; it ends with a `CallError`, with the reader's task,
+/// or when it and all its deliveries are let go of.
 public struct ReplyConsumer: AsyncSequence, Sendable {
   public typealias Element = ReceivedDelivery
   public typealias Failure = CallError
@@ -93,8 +93,8 @@ public struct ReceivedDelivery: Sendable {
 
   public var jobID: JobID { JobID(rawValue: outcome.jobID) }
 
-  /// Tells the queue not to deliver this again. Returns once it is on its way; should the connection
-  /// break before it arrives, it goes out again with the next.
+  /// Tells the queue not to deliver this again. Returns once it is on its way; should the
+  /// connection break before it arrives, it goes out again with the next.
   public func acknowledge() async {
     await session.acknowledge(outcome.jobID)
   }

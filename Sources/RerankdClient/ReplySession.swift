@@ -3,12 +3,12 @@ internal import RerankdProtocol
 internal import SwiftProtobuf
 internal import Synchronization
 
-/// What a reply consumer and its deliveries share over all attachments: who is held, what is still to
-/// be acknowledged, and which stream is the present one.
+/// What a reply consumer and its deliveries share over all attachments: who is held, what is still
+/// to be acknowledged, and which stream is the present one.
 final class ReplySession: Sendable {
   private struct State {
-    /// Alive as long as the consumer or one of its deliveries, so that a delivery can be acknowledged
-    /// after the last one was taken.
+    /// Alive as long as the consumer or one of its deliveries, so that a delivery can be
+    /// acknowledged after the last one was taken.
     var stream: CallStream?
     /// Delivered and not acknowledged yet.
     var held: Set<UInt64> = []
@@ -39,8 +39,8 @@ final class ReplySession: Sendable {
     self.tenant = tenant
   }
 
-  /// The present stream. If there is none, one is opened with the credit that is not taken up by held
-  /// deliveries, and with the acknowledgements that the last one did not take.
+  /// The present stream. If there is none, one is opened with the credit that is not taken up by
+  /// held deliveries, and with the acknowledgements that the last one did not take.
   func attached() -> CallStream {
     state.withLock { state in
       if let stream = state.stream { return stream }

@@ -33,8 +33,8 @@ public struct ReceiveWindow: Sendable, Equatable {
     grantBytes = max(1, limits.initialWindowBytes / 2)
   }
 
-  /// Counts a payload in; false when the sender had no right to send it, and the call is to be ended
-  /// with RESOURCE_EXHAUSTED.
+  /// Counts a payload in; false when the sender had no right to send it, and the call is to be
+  /// ended with RESOURCE_EXHAUSTED.
   public mutating func receive(_ payloadBytes: Int) -> Bool {
     guard payloadBytes <= openBytes else { return false }
     openBytes -= payloadBytes

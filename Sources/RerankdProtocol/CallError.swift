@@ -1,4 +1,5 @@
-/// How a call ended, when it did not end well: what a STATUS or REJECT message says, as a Swift error.
+/// How a call ended, when it did not end well: what a STATUS or REJECT message says, as a Swift
+/// error.
 public struct CallError: Error, Equatable, Sendable {
   public var code: StatusCode
   /// A sentence for the person who meets the error: what was wrong, where, and what to do.

@@ -43,8 +43,8 @@ extension Envelope {
     Envelope(callID: callID, .status(error.status, payload: nil))
   }
 
-  /// Cuts a message into payloads of at most `frameBytesMax` bytes with their flags. An empty message
-  /// is one empty payload; one that fits is passed on without a copy.
+  /// Cuts a message into payloads of at most `frameBytesMax` bytes with their flags. An empty
+  /// message is one empty payload; one that fits is passed on without a copy.
   public static func fragments(
     of message: [UInt8], frameBytesMax: Int, end: Bool
   ) -> [(payload: [UInt8], flags: Flags)] {

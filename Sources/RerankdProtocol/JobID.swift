@@ -26,7 +26,8 @@ public struct JobID: RawRepresentable, Hashable, Comparable, Sendable {
 extension JobID: LosslessStringConvertible {
   public var description: String { "\(shard)-\(sequence)" }
 
-  /// Takes the canonical form alone (no signs, spaces or leading zeros), so that one job has one name.
+  /// Takes the canonical form alone (no signs, spaces or leading zeros), so that one job has one
+  /// name.
   public init?(_ text: String) {
     let parts = text.split(separator: "-", omittingEmptySubsequences: false)
     guard parts.count == 2, let shard = UInt16(parts[0]), let sequence = UInt64(parts[1]),

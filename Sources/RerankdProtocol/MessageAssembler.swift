@@ -11,7 +11,8 @@ public struct MessageAssembler: Sendable {
     messageBytesMax = limits.messageBytesMax
   }
 
-  /// Bytes held for the message that is not complete yet: what a peer's and the queue's totals count.
+  /// Bytes held for the message that is not complete yet: what a peer's and the queue's totals
+  /// count.
   public var pendingBytes: Int { pending?.count ?? 0 }
 
   public var isMidMessage: Bool { pending != nil }

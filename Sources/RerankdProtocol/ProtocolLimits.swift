@@ -56,7 +56,8 @@ extension ProtocolLimits {
     if messageBytesMax < frameBytesMax {
       return ("messageBytesMax", "must not be below frameBytesMax, \(frameBytesMax)")
     }
-    // The receiver grants by halves of the window, so a frame larger than a half could wait for ever.
+    // The receiver grants by halves of the window, so a frame larger than a half could wait for
+    // ever.
     if initialWindowBytes / 2 < frameBytesMax {
       return ("initialWindowBytes", "must be at least twice frameBytesMax, \(frameBytesMax)")
     }

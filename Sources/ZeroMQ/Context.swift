@@ -5,7 +5,8 @@ internal import Glibc
 ///
 /// ZeroMQ in this project: one thread owns a context's sockets, waits in a `Poller`, drains with
 /// `receive`, and never blocks in a send. Other threads hand it work under a lock of their own and
-/// call `WakeUp.signal()`. Every default of libzmq that matters is set on purpose in `SocketOptions`.
+/// call `WakeUp.signal()`. Every default of libzmq that matters is set on purpose in
+/// `SocketOptions`.
 ///
 /// A round trip of 16 + 1,024 bytes between a DEALER and a ROUTER over tcp takes 5 to 10 µs of CPU
 /// for both ends together when 64 are under way, and 63 to 78 µs one at a time, most of them in

@@ -16,8 +16,8 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Whether only this machine can reach the endpoint. Everything else needs CURVE: a role refuses to
-  /// bind there without it, unless it is told twice.
+  /// Whether only this machine can reach the endpoint. Everything else needs CURVE: a role refuses
+  /// to bind there without it, unless it is told twice.
   public var isLoopbackOrIPC: Bool {
     guard let host = Self.tcpHost(of: text) else { return true }
     if host == "localhost" || host == "[::1]" || host == "lo" { return true }

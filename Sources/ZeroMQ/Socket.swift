@@ -37,8 +37,8 @@ public final class Socket {
 
   deinit { close() }
 
-  /// Returns at once; what waits to be sent goes out within the linger time. A socket that a `Poller`
-  /// knows is removed there first.
+  /// Returns at once; what waits to be sent goes out within the linger time. A socket that a
+  /// `Poller` knows is removed there first.
   public func close() {
     guard isOpen else { return }
     isOpen = false

@@ -11,8 +11,8 @@ public struct SocketOptions: Sendable, Equatable {
   public var sendMessagesMax = 1_000
   /// Whole messages that wait to be received, per peer.
   public var receiveMessagesMax = 1_000
-  /// Whether a connecting socket takes messages before a peer is there. It does not: what nobody can
-  /// answer yet is better kept, and bounded, by the sender.
+  /// Whether a connecting socket takes messages before a peer is there. It does not: what nobody
+  /// can answer yet is better kept, and bounded, by the sender.
   public var queuesWithoutPeer = false
   public var reconnectInterval: Duration = .milliseconds(100)
   /// The interval doubles up to this.
@@ -32,8 +32,8 @@ public struct SocketOptions: Sendable, Equatable {
   public enum Security: Sendable, Equatable {
     /// For loopback and ipc: see `Endpoint.isLoopbackOrIPC`.
     case none
-    /// Accepts peers that know the server's public key. Which of them is decided by the context's ZAP
-    /// handler, for this domain; with nil there is none, and every client key is let in.
+    /// Accepts peers that know the server's public key. Which of them is decided by the context's
+    /// ZAP handler, for this domain; with nil there is none, and every client key is let in.
     case curveServer(CurveKeyPair, zapDomain: String?)
     case curveClient(CurveKeyPair, serverKey: CurvePublicKey)
   }

@@ -1,8 +1,8 @@
 internal import CZeroMQ
 internal import Glibc
 
-/// A thread for a loop that owns sockets and blocks in a `Poller`, which Swift's cooperative threads
-/// must never do.
+/// A thread for a loop that owns sockets and blocks in a `Poller`, which Swift's cooperative
+/// threads must never do.
 public enum SocketThread {
   /// Starts a detached thread that ends with `body`.
   ///
