@@ -22,6 +22,8 @@ let serviceLifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let unixSignals = Target.Dependency.product(
+  name: "UnixSignals", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -92,7 +94,7 @@ let package = Package(
       dependencies: [
         "QueueRole", "Ledger", "WorkerRole", "CallTransport", "RerankdProtocol", "ZeroMQ", "Scoring",
         "EmbeddedEngine", "RemoteEngine", argumentParser, logging, serviceLifecycle, subprocess,
-        systemPackage, yams,
+        systemPackage, unixSignals, yams,
       ],
       swiftSettings: strict),
     .executableTarget(

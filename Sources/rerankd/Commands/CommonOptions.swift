@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import ServiceLifecycle
+import UnixSignals
 
 /// What every role takes: its configuration file, how much it logs, and whether it is supervised.
 struct CommonOptions: ParsableArguments {
@@ -39,7 +40,8 @@ struct CommonOptions: ParsableArguments {
     return logger
   }
 
-  /// Runs the services until one of them ends or a signal asks for the end, in reverse order.
+  /// Runs the services until one of them ends or SIGTERM or SIGINT asks for the end, which then goes
+  /// in reverse order. A second signal does not wait for what is under way.
   func run(_ services: [any Service], logger: Logger) async throws {
     var configurations = services.map {
       ServiceGroupConfiguration.ServiceConfiguration(
@@ -52,9 +54,20 @@ struct CommonOptions: ParsableArguments {
           service: SupervisorWatch(),
           successTerminationBehavior: .gracefullyShutdownGroup))
     }
-    var group = ServiceGroupConfiguration(services: configurations, logger: logger)
-    group.gracefulShutdownSignals = [.sigterm, .sigint]
-    try await ServiceGroup(configuration: group).run()
+    let group = ServiceGroup(
+      configuration: ServiceGroupConfiguration(services: configurations, logger: logger))
+    let running = Task { try await group.run() }
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    let listening = Task {
+      var isEnding = false
+      for await _ in signals {
+        guard !isEnding else { return running.cancel() }
+        isEnding = true
+        await group.triggerGracefulShutdown()
+      }
+    }
+    defer { listening.cancel() }
+    try await running.value
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Ledger
 import Logging
 import QueueRole
 

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Foundation
 import Logging
+import QueueRole
 import ServiceLifecycle
+import WorkerRole
 
 struct UpCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CallTransport
+import EmbeddedEngine
 import Logging
 import Scoring
 import WorkerRole
