@@ -35,6 +35,10 @@ import Testing
     #expect(StatusView.time(milliseconds) == text)
   }
 
+  @Test func timesAreISO8601InUTCWithMilliseconds() {
+    #expect(JobView.time(1_795_000_000_123) == "2026-11-18T11:06:40.123Z")
+  }
+
   @Test func anOutcomeCarriesItsDocumentsWhereTheyAreKnown() throws {
     var result = RerankResult()
     result.model = "builtin"

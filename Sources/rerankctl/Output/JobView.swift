@@ -45,7 +45,7 @@ struct JobView: Encodable {
   /// ISO 8601 in UTC, with milliseconds.
   static func time(_ unixMs: Int64) -> String {
     let date = Date(timeIntervalSince1970: Double(unixMs) / 1000)
-    return date.formatted(.iso8601.time(includingFractionalSeconds: true))
+    return date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
   }
 
   static func table(_ jobs: [JobView]) -> TextTable {
