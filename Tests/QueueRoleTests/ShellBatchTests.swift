@@ -22,7 +22,7 @@ import Testing
   }
 
   private func seal(_ pipeline: inout BatchPipeline) throws -> BatchPipeline.Commit {
-    let commit = pipeline.seal()
+    let commit = pipeline.seal(nowMs: 0)
     return try #require(commit)
   }
 
@@ -52,7 +52,7 @@ import Testing
   @Test func whatNeedsNoLedgerLeavesAtOnceWhenNothingIsBeforeIt() {
     var pipeline = pipeline()
     send(&pipeline, 1)
-    #expect(pipeline.seal() == nil)
+    #expect(pipeline.seal(nowMs: 0) == nil)
     #expect(leaving(&pipeline) == [1])
   }
 
@@ -63,7 +63,7 @@ import Testing
     pipeline.open.write(write)
     send(&pipeline, 2)
     pipeline.open.write(write)
-    #expect(pipeline.seal() == nil)
+    #expect(pipeline.seal(nowMs: 0) == nil)
     // Even what itself writes nothing waits: it may tell of what is not on disk.
     #expect(leaving(&pipeline) == [])
     pipeline.durable(first.sequence)
@@ -72,6 +72,55 @@ import Testing
     #expect(second.writes.count == 2)
     pipeline.durable(second.sequence)
     #expect(leaving(&pipeline) == [2])
+  }
+
+  private func acknowledge(_ pipeline: inout BatchPipeline, _ job: UInt64) {
+    pipeline.open.write(
+      .putDelivery(
+        DeliveryRow(
+          jobID: JobID(rawValue: job), tenant: "t", channel: "c", state: .acknowledged,
+          attempts: 1, updatedMs: 0)))
+    pipeline.open.acknowledge(call, recorded: [JobID(rawValue: job)])
+  }
+
+  @Test func acknowledgementsRideAlongWithWhatSomebodyWaitsFor() throws {
+    var pipeline = pipeline()
+    acknowledge(&pipeline, 1)
+    #expect(pipeline.seal(nowMs: 100) == nil)
+    #expect(pipeline.restEndsMs == 120)
+    pipeline.open.write(write)
+    let commit = pipeline.seal(nowMs: 101)
+    #expect(try #require(commit).writes.count == 2)
+    #expect(pipeline.restEndsMs == nil)
+  }
+
+  @Test func acknowledgementsAloneAreCommittedAfterTheirRest() throws {
+    var pipeline = pipeline { $0.acknowledgementRest = .milliseconds(20) }
+    acknowledge(&pipeline, 1)
+    #expect(pipeline.seal(nowMs: 100) == nil)
+    acknowledge(&pipeline, 2)
+    #expect(pipeline.seal(nowMs: 119) == nil)
+    let commit = pipeline.seal(nowMs: 120)
+    #expect(try #require(commit).writes.count == 2)
+  }
+
+  @Test func aQueueThatEndsLetsNothingRest() throws {
+    var pipeline = pipeline()
+    acknowledge(&pipeline, 1)
+    let commit = pipeline.seal(nowMs: 100, hurries: true)
+    #expect(try #require(commit).writes.count == 1)
+  }
+
+  @Test func acknowledgementsBehindACommitDoNotKeepTheLoopAwake() throws {
+    var pipeline = pipeline()
+    pipeline.open.write(write)
+    let commit = try seal(&pipeline)
+    acknowledge(&pipeline, 1)
+    #expect(pipeline.seal(nowMs: 0) == nil)
+    #expect(pipeline.restEndsMs == nil)
+    pipeline.durable(commit.sequence)
+    #expect(pipeline.seal(nowMs: 50) == nil)
+    #expect(pipeline.restEndsMs == 70)
   }
 
   @Test func batchWaitsForThePayloadsItSendsAndLaterOnesBehindIt() throws {
@@ -83,7 +132,7 @@ import Testing
     #expect(first.reads.map(\.1) == [.body(job)])
     pipeline.durable(first.sequence)
     send(&pipeline, 2)
-    #expect(pipeline.seal() == nil)
+    #expect(pipeline.seal(nowMs: 0) == nil)
     #expect(leaving(&pipeline) == [])
     #expect(pipeline.answered(first.reads[0].0, .body([9])) == nil)
     #expect(leaving(&pipeline) == [1, 2])
@@ -139,7 +188,7 @@ import Testing
     var pipeline = pipeline { $0.sealedMax = 2 }
     for job in 1...2 {
       pipeline.open.needBody(JobID(rawValue: UInt64(job)), cached: nil)
-      guard let commit = pipeline.seal() else {
+      guard let commit = pipeline.seal(nowMs: 0) else {
         Issue.record("not sealed")
         return
       }

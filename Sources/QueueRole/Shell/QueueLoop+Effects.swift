@@ -37,10 +37,10 @@ extension QueueLoop {
     case .deliver(let call, let orders):
       guard let instance = peers.instance(of: call) else { return }
       for order in orders { needResult(order.outcome) }
-      pipeline.open.tellConsumer(instance) { $0.add(orders) }
+      pipeline.open.deliver(instance, orders)
     case .deliveriesRecorded(let call, let jobs):
       guard let instance = peers.instance(of: call) else { return }
-      pipeline.open.tellConsumer(instance) { $0.add(recorded: jobs) }
+      pipeline.open.acknowledge(instance, recorded: jobs)
     case .push(let endpoint, let outcome):
       needResult(outcome)
       pipeline.open.push(endpoint, outcome)

@@ -7,7 +7,7 @@ internal import ZeroMQ
 extension QueueLoop {
   func commitAndSend() {
     repeat {
-      if let commit = pipeline.seal() {
+      if let commit = pipeline.seal(nowMs: nowMs, hurries: isClosing) {
         let mailbox = mailbox
         ledger.commit(
           LedgerBatch(writes: commit.writes, reads: commit.reads),

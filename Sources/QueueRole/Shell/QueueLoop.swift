@@ -102,6 +102,8 @@ final class QueueLoop {
     pushReplies.close()
   }
 
+  var isClosing: Bool { phase != .serving }
+
   /// Whether more may be read.
   private var hasRoom: Bool {
     !pipeline.isFull && checked.isEmpty && validatorItems < configuration.validatorItemsMax
@@ -115,6 +117,7 @@ final class QueueLoop {
     if !peers.isEmpty { dueMs = min(dueMs, sweepDueMs) }
     if phase == .serving, let wakeMs = core.nextWakeMs { dueMs = min(dueMs, wakeMs) }
     if !outboxes.isEmpty || pushReplies.hasWaiting { dueMs = min(dueMs, retryDueMs) }
+    if let restEndsMs = pipeline.restEndsMs { dueMs = min(dueMs, restEndsMs) }
     if case .closing(let untilMs) = phase { dueMs = min(dueMs, untilMs) }
     return .milliseconds(max(0, dueMs - LoopClock.monotonicMs))
   }

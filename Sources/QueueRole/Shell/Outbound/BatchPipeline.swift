@@ -1,8 +1,10 @@
 internal import Ledger
+internal import RerankdProtocol
 
 /// Group commit: at most one batch is with the ledger while one more is being filled, so batches form
-/// by what arrives during a commit, without a timer. What a batch has to send leaves when the batch is
-/// durable and its payloads are here, in the order of the batches.
+/// by what arrives during a commit, without a timer; only a batch that nobody waits for
+/// (`OutgoingBatch.isAwaited`) rests for a moment, so that its writes ride along with others'. What a batch
+/// has to send leaves when the batch is durable and its payloads are here, in the order of the batches.
 struct BatchPipeline {
   struct Commit {
     var sequence: UInt64
@@ -29,6 +31,8 @@ struct BatchPipeline {
   /// when their batch has left.
   private var reads: [UInt64: (sequence: UInt64, owner: OutgoingBatch.ReadOwner)] = [:]
   private var isCommitting = false
+  /// When the open batch was first seen with something in it that nobody waits for.
+  private var restingSinceMs: Int64?
 
   init(limits: BatchLimits) {
     self.limits = limits
@@ -43,12 +47,27 @@ struct BatchPipeline {
   /// Nothing is with the ledger or asked of it, and nothing waits to be sent.
   var isIdle: Bool { open.isEmpty && sealed.isEmpty && reads.isEmpty && !isCommitting }
 
-  var canSeal: Bool { !isCommitting && !open.isEmpty && sealed.count < limits.sealedMax }
+  var canSeal: Bool { hasRoomForSealed && open.isAwaited }
 
-  /// Closes the open batch unless the ledger is busy.
+  private var hasRoomForSealed: Bool { !isCommitting && sealed.count < limits.sealedMax }
+
+  /// When a batch that nobody waits for is to be closed; nil when there is none, or something else has to
+  /// end first.
+  var restEndsMs: Int64? {
+    guard hasRoomForSealed, let restingSinceMs else { return nil }
+    return restingSinceMs + Int64(limits.acknowledgementRest.wholeMilliseconds)
+  }
+
+  /// Closes the open batch unless the ledger is busy, or nobody waits for the batch yet.
+  /// - Parameter hurries: the queue is ending, so nothing rests.
   /// - Returns: what to give to the ledger.
-  mutating func seal() -> Commit? {
-    guard canSeal else { return nil }
+  mutating func seal(nowMs: Int64, hurries: Bool = false) -> Commit? {
+    guard hasRoomForSealed, !open.isEmpty else { return nil }
+    if !open.isAwaited, !hurries {
+      restingSinceMs = restingSinceMs ?? nowMs
+      guard let restEndsMs, restEndsMs <= nowMs else { return nil }
+    }
+    restingSinceMs = nil
     var batch = open
     open = OutgoingBatch()
     lastSequence += 1
@@ -115,6 +134,8 @@ public struct BatchLimits: Sendable, Equatable {
   public var readsMax = 1_024
   /// Batches that are durable, or becoming it, and wait for payloads to be read back.
   public var sealedMax = 8
+  /// How long acknowledgements of deliveries wait for a commit that is made for somebody.
+  public var acknowledgementRest: Duration = .milliseconds(20)
 
   public init() {}
 }

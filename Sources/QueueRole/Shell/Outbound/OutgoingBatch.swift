@@ -43,25 +43,33 @@ struct OutgoingBatch {
   /// The draft of each stream.
   private var streams: [CallInstance: Int] = [:]
 
+  /// Whether anybody waits for this batch. Acknowledged deliveries, and the news that they are recorded,
+  /// can wait a little for a commit that is made anyway: losing one costs a redelivery, no job.
+  private(set) var isAwaited = false
+
   var isEmpty: Bool { items.isEmpty && !needsLedger }
   var needsLedger: Bool { !writes.isEmpty || !reads.isEmpty }
 
   mutating func write(_ write: LedgerWrite) {
     writeBytes += write.payloadBytes
     writes.append(write)
+    if !write.isAcknowledgement { isAwaited = true }
   }
 
   mutating func read(_ ticket: ReadTicket, _ read: LedgerRead) {
     reads.append(read)
     readOwners.append(.core(ticket))
+    isAwaited = true
   }
 
   mutating func send(_ call: CallInstance, _ envelopes: [Envelope], endsCall: Bool) {
     items.append(.envelopes(call, envelopes, endsCall: endsCall))
+    isAwaited = true
     if endsCall { streams[call] = nil }
   }
 
   mutating func tellWorker(_ call: CallInstance, _ change: (inout WorkerDraft) -> Void) {
+    isAwaited = true
     let index = streams[call] ?? workerDrafts.count
     if index == workerDrafts.count {
       workerDrafts.append(WorkerDraft())
@@ -71,7 +79,18 @@ struct OutgoingBatch {
     change(&workerDrafts[index])
   }
 
-  mutating func tellConsumer(_ call: CallInstance, _ change: (inout ConsumerDraft) -> Void) {
+  mutating func deliver(_ call: CallInstance, _ orders: [DeliveryOrder]) {
+    isAwaited = true
+    tellConsumer(call) { $0.add(orders) }
+  }
+
+  mutating func acknowledge(_ call: CallInstance, recorded jobs: [JobID]) {
+    tellConsumer(call) { $0.add(recorded: jobs) }
+  }
+
+  private mutating func tellConsumer(
+    _ call: CallInstance, _ change: (inout ConsumerDraft) -> Void
+  ) {
     let index = streams[call] ?? consumerDrafts.count
     if index == consumerDrafts.count {
       consumerDrafts.append(ConsumerDraft())
@@ -83,6 +102,7 @@ struct OutgoingBatch {
 
   mutating func push(_ endpoint: String, _ outcome: OutcomeOrder) {
     items.append(.push(endpoint: endpoint, outcome))
+    isAwaited = true
   }
 
   mutating func needBody(_ job: JobID, cached: [UInt8]?) {
@@ -108,6 +128,7 @@ struct OutgoingBatch {
     reads.append(read)
     readOwners.append(owner)
     payloadsAwaited += 1
+    isAwaited = true
   }
 
   /// The answer to one of the payload reads; nil when it could not be read.
@@ -168,5 +189,9 @@ extension LedgerWrite {
     case .insertReject(let reject): reject.excerpt.count
     case .updateJob, .putDelivery, .dropBody, .putSetting: 0
     }
+  }
+
+  fileprivate var isAcknowledgement: Bool {
+    if case .putDelivery(let delivery) = self { delivery.state == .acknowledged } else { false }
   }
 }
