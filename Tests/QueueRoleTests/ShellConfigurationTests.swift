@@ -48,6 +48,7 @@ import ZeroMQ
   @Test func nonsenseIsNamed() {
     #expect(problem { $0.workersEndpoint = "nowhere" } == "shell.workersEndpoint")
     #expect(problem { $0.drainMessagesMax = 0 } == "shell.drainMessagesMax")
+    #expect(problem { $0.peers.forgottenMax = 0 } == "shell.peers.forgottenMax")
     #expect(problem { $0.messageBytesTarget = 2 << 20 } == "shell.messageBytesTarget")
     #expect(problem { $0.outbox.bytesPerPeerMax = 1 << 20 } == "shell.outbox.bytesPerPeerMax")
   }

@@ -11,6 +11,7 @@ import Testing
   private var limits: PeerLimits {
     var limits = PeerLimits()
     limits.peersMax = 2
+    limits.forgottenMax = 2
     limits.wire.openCallsMax = 3
     limits.wire.frameBytesMax = 100
     limits.wire.messageBytesMax = 250
@@ -66,6 +67,14 @@ import Testing
         return nil
       }
       return origin
+    }
+
+    /// Gives the peer of a call up; returns the calls that the core hears of.
+    @discardableResult
+    func forget(_ instance: CallInstance) -> [CallRef] {
+      var actions: [PeerAction] = []
+      table.forget(instance.call.peer, into: &actions)
+      return actions.ended
     }
   }
 
@@ -317,6 +326,54 @@ import Testing
     #expect(table.table.isEmpty)
   }
 
+  @Test func forgottenPeerIsToldAtItsNextMessageUntilItHasTakenTheNews() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    #expect(table.forget(stream) == [stream.call])
+    // Its connection was full the first time.
+    for envelope in [.ping, Envelope(callID: 1, .message(payload: [1])), .ping] {
+      #expect(table.receive(envelope).lost == [Self.id])
+    }
+    // A call of a client that takes its session for alive would be one of two that it loses.
+    #expect(table.open(2).lost == [Self.id])
+    table.table.haveTold(.producers, Self.id)
+    #expect(table.receive(.ping).sent == [.pong])
+    #expect(table.open(3).validated.count == 1)
+  }
+
+  @Test func forgottenPeerWithoutCallsHasNothingToBeTold() throws {
+    let table = table()
+    let origin = try #require(table.open(1).validated.first?.origin)
+    table.table.endCall(origin)
+    #expect(table.forget(origin).isEmpty)
+    #expect(table.open(2).validated.count == 1)
+  }
+
+  @Test func messageWithoutASessionIsRejected() throws {
+    let table = table()
+    let actions = table.receive(Envelope(callID: 1, .message(payload: [1])))
+    #expect(actions.sent == [.sessionLost])
+    guard case .reject(let status)? = actions.sent.first?.body else { return }
+    #expect(actions.sent.first?.callID == 0)
+    #expect(status.code == StatusCode.unavailable.rawValue)
+    #expect(status.details.reason == "SESSION_LOST")
+    #expect(table.receive(Envelope(callID: 1, .cancel)).isEmpty)
+  }
+
+  @Test func forgottenPeersAreRememberedUpToALimit() throws {
+    let table = table()
+    let ids: [[UInt8]] = (1...3).map { [0, 0, 0, 0, $0] }
+    for id in ids {
+      let origin = try #require(table.open(1, from: id).validated.first?.origin)
+      table.forget(origin)
+    }
+    #expect(ids.map { table.receive(.ping, from: $0).lost.count } == [0, 1, 1])
+    table.table.haveTold(.producers, ids[2])
+    let other = try #require(table.open(1, from: ids[0]).validated.first?.origin)
+    table.forget(other)
+    #expect(ids.map { table.receive(.ping, from: $0).lost.count } == [1, 0, 0])
+  }
+
   @Test func unaryCallNeedsItsMessage() {
     let table = table()
     #expect(
@@ -341,6 +398,11 @@ extension [PeerAction] {
 
   var validated: [IntakeItem] {
     compactMap { if case .validate(let item) = $0 { item } else { nil } }
+  }
+
+  /// Who is to be told that its session is gone.
+  var lost: [[UInt8]] {
+    compactMap { if case .tellLost(_, let routingID) = $0 { routingID } else { nil } }
   }
 
   var ended: [CallRef] {

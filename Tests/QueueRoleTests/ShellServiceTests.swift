@@ -302,6 +302,50 @@ import ZeroMQ
         try consumer.send(Envelope(callID: stream, .message(payload: more.serializedBytes())))
       }
       #expect(received.count == jobs)
+
+      // Once it reads again, it is told as soon as it says something.
+      var isTold = false
+      let deadline = ContinuousClock.now + .seconds(10)
+      try slow.send(.ping)
+      while !isTold, ContinuousClock.now < deadline {
+        guard let envelope = try? slow.next(within: .milliseconds(200)) else {
+          // Full still when it was said.
+          try slow.send(.ping)
+          continue
+        }
+        isTold = envelope == .sessionLost
+        #expect(envelope != .pong)
+      }
+      #expect(isTold)
+    }
+  }
+
+  @Test func clientThatWasForgottenWhileSilentIsToldAtItsNextPing() async throws {
+    let queue = try TestQueue { $0.shell.peers.silence = .milliseconds(100) }
+    try await queue.run { endpoints in
+      let client = try TestClient(endpoints.producers)
+      var receive = ReceiveRequest()
+      receive.channel = "answers"
+      _ = try client.open(.receive, receive, end: false)
+      // A rerank that is cancelled with its call shows when the queue has forgotten the session.
+      var request = RerankCall()
+      request.job = try Sample.job()
+      request.cancelWithCall = true
+      _ = try client.open(.rerank, request)
+      let observer = try TestClient(endpoints.producers)
+      let deadline = ContinuousClock.now + .seconds(10)
+      var states: [JobState] = []
+      while states != [.cancelled], ContinuousClock.now < deadline {
+        let list = try observer.call(.listJobs, ListJobsRequest(), ListJobsResponse.self)
+        states = list.jobs.map(\.state)
+      }
+      #expect(states == [.cancelled])
+
+      try client.send(.ping)
+      #expect(try client.next() == .sessionLost)
+      // Told once; the connection can be used again.
+      try client.send(.ping)
+      #expect(try client.next() == .pong)
     }
   }
 

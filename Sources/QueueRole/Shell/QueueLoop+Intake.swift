@@ -82,6 +82,8 @@ extension QueueLoop {
       switch action {
       case .send(let socket, let routingID, let envelope):
         send(envelope, socket, routingID, to: peers.peer(socket, routingID))
+      case .tellLost(let socket, let routingID):
+        tellLost(socket, routingID)
       case .validate(let item):
         unchecked.append(item)
       case .callEnded(let call):

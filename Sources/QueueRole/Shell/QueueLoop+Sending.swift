@@ -68,6 +68,13 @@ extension QueueLoop {
     }
   }
 
+  /// Nothing is kept for a peer that was forgotten: if its connection is still full, it is told when
+  /// it says something the next time.
+  func tellLost(_ socket: ListenSocket, _ routingID: [UInt8]) {
+    let frames = [routingID] + Envelope.sessionLost.frames()
+    if outcome(of: frames, on: socket) != .wouldBlock { peers.haveTold(socket, routingID) }
+  }
+
   /// Sends what waits, as far as the connections take it now.
   func flushOutboxes() {
     for peer in outboxes.peers {

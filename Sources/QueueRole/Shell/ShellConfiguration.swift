@@ -89,7 +89,7 @@ extension ShellConfiguration {
 
   private var positiveValues: [(String, Int)] {
     [
-      ("peers.peersMax", peers.peersMax),
+      ("peers.peersMax", peers.peersMax), ("peers.forgottenMax", peers.forgottenMax),
       ("peers.assemblingBytesPerPeerMax", peers.assemblingBytesPerPeerMax),
       ("peers.assemblingBytesMax", peers.assemblingBytesMax),
       ("intake.documentsMax", intake.documentsMax),

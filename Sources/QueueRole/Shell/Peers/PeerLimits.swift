@@ -11,6 +11,8 @@ public struct PeerLimits: Sendable, Equatable {
   public var assemblingBytesMax = 512 << 20
   /// A peer that says nothing for so long (four of its heartbeats of 5 s) is gone.
   public var silence: Duration = .seconds(20)
+  /// Connections remembered whose sessions were given up, so that their clients can be told.
+  public var forgottenMax = 8_192
   /// A call's timeout is cut to this.
   public var callTimeoutMax: Duration = .seconds(24 * 3_600)
 

@@ -77,8 +77,16 @@ extension PeerTable {
     guard let peer = peers.removeValue(forKey: id) else { return }
     ids[peer.key] = nil
     counts[peer.key.socket, default: 0] -= 1
+    // Without calls it has lost nothing, and its next OPEN is as good as any.
+    if !peer.calls.isEmpty { forgotten.insert(peer.key) }
     for callID in peer.calls.keys.sorted() { remove(peer, callID, into: &actions) }
     actions.append(.forgotten(id))
+  }
+
+  /// The peer has been told that its session is lost, or cannot be.
+  mutating func haveTold(_ socket: ListenSocket, _ routingID: [UInt8]) {
+    guard let key = RoutingKey(socket, routingID: routingID) else { return }
+    forgotten.remove(key)
   }
 
   /// Ends calls whose time is over, and forgets peers that have said nothing for too long.

@@ -9,6 +9,9 @@ enum PeerAction {
   case callEnded(CallRef)
   /// The core hears `heard`.
   case heard(PeerID)
+  /// The peer's session is gone, and it does not know: `Envelope.sessionLost` leaves if the
+  /// connection takes it now, and `haveTold` says so.
+  case tellLost(ListenSocket, routingID: [UInt8])
   /// Nothing is sent to this peer any more.
   case forgotten(PeerID)
 }
@@ -18,7 +21,7 @@ enum PeerAction {
 /// what a call means is the core's business.
 struct PeerTable {
   let limits: PeerLimits
-  private(set) var malformedMessages: UInt64 = 0
+  var malformedMessages: UInt64 = 0
   /// No new calls: the queue is going down.
   var isClosing = false
 
@@ -27,12 +30,14 @@ struct PeerTable {
   var peers: [PeerID: Peer] = [:]
   var ids: [RoutingKey: PeerID] = [:]
   var counts: [ListenSocket: Int] = [:]
+  var forgotten: ForgottenPeers
   private var lastPeer: UInt64 = 0
-  private var lastSerial: UInt64 = 0
-  private var assemblingBytes = 0
+  var lastSerial: UInt64 = 0
+  var assemblingBytes = 0
 
   init(limits: PeerLimits) {
     self.limits = limits
+    forgotten = ForgottenPeers(max: limits.forgottenMax)
   }
 
   /// - Parameter frames: as they came from the ROUTER: the routing id, then the message.
@@ -48,6 +53,9 @@ struct PeerTable {
       actions.append(
         .send(socket, routingID: routingID, Envelope(callID: 0, .reject(error.status))))
       return
+    }
+    guard !forgotten.contains(key) else {
+      return actions.append(.tellLost(socket, routingID: routingID))
     }
     let known = ids[key].flatMap { peers[$0] }
     known?.lastHeardMs = nowMs
@@ -79,7 +87,9 @@ struct PeerTable {
       guard open(opener, envelope, head, nowMs, into: &actions) else { return }
       feed(opener, envelope.callID, payload, envelope.flags, into: &actions)
     case .message(let payload):
-      guard let known else { return }
+      guard let known else {
+        return actions.append(.send(socket, routingID: routingID, .sessionLost))
+      }
       feed(known, envelope.callID, payload, envelope.flags, into: &actions)
     case .cancel:
       guard let known else { return }
@@ -139,149 +149,20 @@ struct PeerTable {
   }
 }
 
-// Calls.
-extension PeerTable {
-  /// - Returns: whether the call is open now.
-  private mutating func open(
-    _ peer: Peer, _ envelope: Envelope, _ head: CallHead, _ nowMs: Int64,
-    into actions: inout [PeerAction]
-  ) -> Bool {
-    let callID = envelope.callID
-    func refuse(_ error: CallError) -> Bool {
-      actions.append(
-        .send(peer.key.socket, routingID: peer.routingID, .failure(callID: callID, error)))
-      return false
-    }
-    guard peer.calls[callID] == nil else {
-      malformedMessages += 1
-      // A STATUS would end the call that has this id rightly.
-      let error = CallError(
-        .invalidArgument, "call id \(callID) is in use by an open call", reason: "CALL_ID_IN_USE")
-      actions.append(
-        .send(
-          peer.key.socket, routingID: peer.routingID,
-          Envelope(callID: callID, .reject(error.status))))
-      return false
-    }
-    guard !isClosing else { return refuse(.queueIsClosing) }
-    guard let method = RerankdProtocol.Method(rawValue: head.method) else {
-      return refuse(
-        CallError(
-          .unimplemented, "unknown method '\(head.method.prefix(utf8Bytes: 200))'",
-          reason: "UNKNOWN_METHOD"))
-    }
-    guard peer.key.socket.serves(method) else {
-      return refuse(
-        CallError(
-          .permissionDenied,
-          "\(method.rawValue) is served on the queue's other socket "
-            + "(\(peer.key.socket == .workers ? "producers" : "workers"))", reason: "WRONG_SOCKET"))
-    }
-    guard peer.calls.count < limits.wire.openCallsMax else {
-      return refuse(
-        CallError(
-          .resourceExhausted, "\(limits.wire.openCallsMax) calls are open on this connection",
-          reason: "TOO_MANY_CALLS"))
-    }
-    lastSerial += 1
-    let timeoutMs = min(head.timeoutMs, limits.callTimeoutMax.wholeMilliseconds)
-    peer.calls[callID] = PeerCall(
-      method: method, serial: lastSerial,
-      deadlineMs: timeoutMs == 0 ? nil : nowMs + Int64(timeoutMs),
-      assembler: MessageAssembler(limits: limits.wire), window: ReceiveWindow(limits: limits.wire))
-    return true
-  }
-
-  /// A payload of a call, or its END. Messages of calls that are not open are late, and ignored.
-  private mutating func feed(
-    _ peer: Peer, _ callID: UInt64, _ payload: [UInt8]?, _ flags: Envelope.Flags,
-    into actions: inout [PeerAction]
-  ) {
-    guard var call = peer.calls[callID], call.phase == .open else { return }
-    guard !call.isHalfClosed else {
-      guard payload != nil else { return }
-      let error = CallError(
-        .invalidArgument, "a message after the end of what the client sends on this call",
-        reason: "MESSAGE_AFTER_END")
-      return fail(peer, callID, error, into: &actions)
-    }
-    if let payload {
-      let instance = CallInstance(call: CallRef(peer: peer.id, call: callID), serial: call.serial)
-      let pendingBefore = call.assembler.pendingBytes
-      let whole: [UInt8]?
-      do throws(EnvelopeError) {
-        guard call.window.receive(payload.count) else {
-          throw EnvelopeError(
-            .tooLarge, "\(payload.count) bytes exceed the call's window", frame: 1, callID: callID)
-        }
-        whole = try call.assembler.append(payload, more: flags.contains(.more), callID: callID)
-        let grown = call.assembler.pendingBytes - pendingBefore
-        guard peer.assemblingBytes + grown <= limits.assemblingBytesPerPeerMax,
-          assemblingBytes + grown <= limits.assemblingBytesMax
-        else {
-          throw EnvelopeError(
-            .tooLarge, "too many bytes of unfinished messages; send again later", frame: 1,
-            callID: callID)
-        }
-        peer.assemblingBytes += grown
-        assemblingBytes += grown
-      } catch {
-        return fail(peer, callID, error.callError, into: &actions)
-      }
-      if let whole {
-        let isFirst = call.messages == 0
-        call.messages += 1
-        call.isHalfClosed = !call.method.isStream
-        actions.append(
-          .validate(
-            .message(
-              instance, call.method, whole, isFirst: isFirst,
-              windowBytes: call.method.isStream ? payload.count : 0)))
-      } else if let grant = call.window.release(payload.count) {
-        // What the assembler holds is bounded by limits of its own.
-        actions.append(
-          .send(
-            peer.key.socket, routingID: peer.routingID,
-            Envelope(callID: callID, .window(bytes: grant))))
-      }
-    }
-    if flags.contains(.end), !call.isHalfClosed {
-      call.isHalfClosed = true
-      guard call.method.isStream else {
-        let error = CallError(.invalidArgument, "the call has no request message")
-        return fail(peer, callID, error, into: &actions)
-      }
-      let instance = CallInstance(call: CallRef(peer: peer.id, call: callID), serial: call.serial)
-      actions.append(.validate(.end(instance)))
-    }
-    peer.calls[callID] = call
-  }
-
-  /// Ends a call that this side finds fault with. Nothing that it waited for will be sent.
-  mutating func fail(
-    _ peer: Peer, _ callID: UInt64, _ error: CallError, into actions: inout [PeerAction]
-  ) {
-    guard peer.calls[callID]?.phase == .open else { return }
-    actions.append(
-      .send(peer.key.socket, routingID: peer.routingID, .failure(callID: callID, error)))
-    remove(peer, callID, into: &actions)
-  }
-
-  mutating func remove(
-    _ peer: Peer, _ callID: UInt64, into actions: inout [PeerAction]
-  ) {
-    guard let call = peer.calls.removeValue(forKey: callID) else { return }
-    peer.assemblingBytes -= call.assembler.pendingBytes
-    assemblingBytes -= call.assembler.pendingBytes
-    if call.isKnownToCore, call.phase == .open {
-      actions.append(.callEnded(CallRef(peer: peer.id, call: callID)))
-    }
-  }
-}
-
 extension CallError {
   /// Clients come back by themselves.
   static let queueIsClosing = CallError(
     .unavailable, "the queue is shutting down; try again", reason: "QUEUE_CLOSING",
     retryAfter: .seconds(1))
+}
+
+extension Envelope {
+  /// To somebody who believes to have a session.
+  static let sessionLost = Envelope(
+    callID: 0,
+    .reject(
+      CallError(
+        .unavailable, "the queue knows no session of this connection: open a new one",
+        reason: "SESSION_LOST"
+      ).status))
 }
