@@ -154,6 +154,47 @@ import Testing
     #expect(table.open(2, submit, half, flags: .more, from: Self.other).failure == nil)
   }
 
+  @Test func longMessageOfManyFragmentsIsNotCopiedForEachOfThem() throws {
+    let table = Table(PeerLimits())
+    let fragment = [UInt8](repeating: 7, count: 4 << 10)
+    let fragments = 16 << 20 / fragment.count
+    let began = ContinuousClock.now
+    var whole: [UInt8]?
+    table.open(1, RerankdProtocol.Method.submit.rawValue, fragment, flags: .more)
+    for index in 2...fragments {
+      let actions = table.receive(
+        Envelope(
+          callID: 1, flags: index == fragments ? .end : .more, .message(payload: fragment)))
+      #expect(actions.failure == nil)
+      if case .message(_, _, let message, _, _)? = actions.validated.first { whole = message }
+    }
+    #expect(whole?.count == 16 << 20)
+    // Copying all that was there each time would be 32 GiB.
+    #expect(ContinuousClock.now - began < .seconds(3))
+  }
+
+  @Test func callThatIsEndedInTheMiddleOfAMessageGivesItsRoomBack() throws {
+    let table = table()
+    let submit = RerankdProtocol.Method.submit.rawValue
+    let hundred = [UInt8](repeating: 0, count: 100)
+    for callID in 1...20 as ClosedRange<UInt64> {
+      // Too long, cancelled, unfinished when the peer is let go.
+      let more = Envelope(callID: callID, flags: .more, .message(payload: hundred))
+      #expect(table.open(callID, submit, hundred, flags: .more).failure == nil)
+      #expect(table.receive(more).failure == nil)
+      if callID % 2 == 0 {
+        #expect(table.receive(more).failure?.code == .resourceExhausted)
+      } else {
+        table.receive(Envelope(callID: callID, .cancel))
+      }
+    }
+    #expect(table.table.assemblingBytes == 0)
+    let origin = try #require(table.open(50).validated.first?.origin)
+    #expect(table.open(51, submit, hundred, flags: .more).failure == nil)
+    table.forget(origin)
+    #expect(table.table.assemblingBytes == 0)
+  }
+
   @Test func senderThatIgnoresItsWindowLosesTheCall() throws {
     let table = table()
     let stream = try #require(table.openStream(1))

@@ -51,8 +51,9 @@ final class Peer {
   }
 }
 
-/// A call from OPEN until its STATUS has left.
-struct PeerCall {
+/// A call from OPEN until its STATUS has left. A class as well: a copy of it, however short-lived,
+/// would make the next fragment copy all the fragments before it.
+final class PeerCall {
   enum Phase {
     /// Goes to `ending` when the core or the shell decides its end; is removed by CANCEL, and with
     /// its peer.
@@ -74,4 +75,14 @@ struct PeerCall {
   var isHalfClosed = false
   /// The core has had an input of this call, and is to hear when it ends otherwise.
   var isKnownToCore = false
+
+  init(
+    method: RerankdProtocol.Method, serial: UInt64, deadlineMs: Int64?, limits: ProtocolLimits
+  ) {
+    self.method = method
+    self.serial = serial
+    self.deadlineMs = deadlineMs
+    assembler = MessageAssembler(limits: limits)
+    window = ReceiveWindow(limits: limits)
+  }
 }

@@ -48,8 +48,7 @@ extension PeerTable {
     let timeoutMs = min(head.timeoutMs, limits.callTimeoutMax.wholeMilliseconds)
     peer.calls[callID] = PeerCall(
       method: method, serial: lastSerial,
-      deadlineMs: timeoutMs == 0 ? nil : nowMs + Int64(timeoutMs),
-      assembler: MessageAssembler(limits: limits.wire), window: ReceiveWindow(limits: limits.wire))
+      deadlineMs: timeoutMs == 0 ? nil : nowMs + Int64(timeoutMs), limits: limits.wire)
     return true
   }
 
@@ -58,7 +57,7 @@ extension PeerTable {
     _ peer: Peer, _ callID: UInt64, _ payload: [UInt8]?, _ flags: Envelope.Flags,
     into actions: inout [PeerAction]
   ) {
-    guard var call = peer.calls[callID], call.phase == .open else { return }
+    guard let call = peer.calls[callID], call.phase == .open else { return }
     guard !call.isHalfClosed else {
       guard payload != nil else { return }
       let error = CallError(
@@ -68,24 +67,9 @@ extension PeerTable {
     }
     if let payload {
       let instance = CallInstance(call: CallRef(peer: peer.id, call: callID), serial: call.serial)
-      let pendingBefore = call.assembler.pendingBytes
       let whole: [UInt8]?
       do throws(EnvelopeError) {
-        guard call.window.receive(payload.count) else {
-          throw EnvelopeError(
-            .tooLarge, "\(payload.count) bytes exceed the call's window", frame: 1, callID: callID)
-        }
-        whole = try call.assembler.append(payload, more: flags.contains(.more), callID: callID)
-        let grown = call.assembler.pendingBytes - pendingBefore
-        guard peer.assemblingBytes + grown <= limits.assemblingBytesPerPeerMax,
-          assemblingBytes + grown <= limits.assemblingBytesMax
-        else {
-          throw EnvelopeError(
-            .tooLarge, "too many bytes of unfinished messages; send again later", frame: 1,
-            callID: callID)
-        }
-        peer.assemblingBytes += grown
-        assemblingBytes += grown
+        whole = try assemble(peer, call, payload, more: flags.contains(.more), callID: callID)
       } catch {
         return fail(peer, callID, error.callError, into: &actions)
       }
@@ -115,7 +99,33 @@ extension PeerTable {
       let instance = CallInstance(call: CallRef(peer: peer.id, call: callID), serial: call.serial)
       actions.append(.validate(.end(instance)))
     }
-    peer.calls[callID] = call
+  }
+
+  /// - Returns: the whole message, when this was its last fragment.
+  private mutating func assemble(
+    _ peer: Peer, _ call: PeerCall, _ payload: [UInt8], more: Bool, callID: UInt64
+  ) throws(EnvelopeError) -> [UInt8]? {
+    guard call.window.receive(payload.count) else {
+      throw EnvelopeError(
+        .tooLarge, "\(payload.count) bytes exceed the call's window", frame: 1, callID: callID)
+    }
+    let before = call.assembler.pendingBytes
+    // Whatever comes of it: a call that is ended for this gives back what it holds then.
+    defer {
+      let grown = call.assembler.pendingBytes - before
+      peer.assemblingBytes += grown
+      assemblingBytes += grown
+    }
+    let whole = try call.assembler.append(payload, more: more, callID: callID)
+    let grown = call.assembler.pendingBytes - before
+    guard peer.assemblingBytes + grown <= limits.assemblingBytesPerPeerMax,
+      assemblingBytes + grown <= limits.assemblingBytesMax
+    else {
+      throw EnvelopeError(
+        .tooLarge, "too many bytes of unfinished messages; send again later", frame: 1,
+        callID: callID)
+    }
+    return whole
   }
 
   /// Ends a call that this side finds fault with. Nothing that it waited for will be sent.

@@ -31,7 +31,7 @@ extension PeerTable {
       let call = peer.calls[instance.call.call], call.serial == instance.serial,
       call.phase == .open
     else { return false }
-    if !call.isKnownToCore { peer.calls[instance.call.call]?.isKnownToCore = true }
+    call.isKnownToCore = true
     return true
   }
 
@@ -65,7 +65,7 @@ extension PeerTable {
       let call = peer.calls[instance.call.call], call.serial == instance.serial,
       call.phase == .open
     else { return }
-    guard let grant = peer.calls[instance.call.call]?.window.release(bytes) else { return }
+    guard let grant = call.window.release(bytes) else { return }
     actions.append(
       .send(
         peer.key.socket, routingID: peer.routingID,
