@@ -72,12 +72,13 @@ final class RerankdProducer: Sendable {
         guard !arrived.isEmpty else { break }
         let now = monotonicNanoseconds()
         for delivery in arrived { try note(delivery, at: now) }
-        await acknowledge(arrived)
-        recorder.completed(arrived.count)
         inFlight -= arrived.count
         let free = stop.isSet ? 0 : arrived.count
         inFlight += free
+        // Before the acknowledgements: nobody waits for those to be recorded.
         if free > 0 { group.addTask { [self] in try await submit(free) } }
+        await acknowledge(arrived)
+        recorder.completed(arrived.count)
       }
       try await group.waitForAll()
     }
