@@ -159,8 +159,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "SystemTests",
-      dependencies: ["RerankdClient", "Ledger", "TestSupport"],
-      swiftSettings: strict),
+      dependencies: [
+        "RerankdClient", "RerankdProtocol", "Ledger", "ZeroMQ", "TestSupport", protobuf,
+      ],
+      exclude: ["Python"], swiftSettings: strict),
 
     // The load generator of Tests/Benchmarks/queue.
     .executableTarget(

@@ -1,0 +1,184 @@
+import Foundation
+import Glibc
+import RerankdClient
+import RerankdProtocol
+import Synchronization
+import TestSupport
+
+/// A queue and its workers, started from the binaries that were built with the tests, on ipc sockets
+/// and a ledger in a folder of their own. Only processes that it started are ever signalled, and what
+/// still runs when a test ends is killed.
+final class RunningSystem: Sendable {
+  let folder: TemporaryFolder
+  private let state = Mutex(State())
+
+  private struct State {
+    var configuration = ""
+    var processes: [(name: String, process: ChildProcess)] = []
+  }
+
+  /// Short times, so that tests of what happens after them are quick.
+  static let briskTimes = """
+    queue:
+      workers: { heartbeat: 500ms, lease: 3s, reattach_grace: 2s, lost_max: 100, release_rest: 50ms }
+      retries: { base: 20ms, cap: 200ms, model_rest: 1s }
+      replies: { lease: 2s, attempts_max: 1000 }
+      jobs: { attempts_default: 100 }
+      sockets: { peer_silence: 5s }
+    worker:
+      lanes: 1
+    """
+
+  /// Runs a test's body in a fresh system; when it throws, what the processes said last is printed.
+  static func run(
+    configuration: String = briskTimes, workers: Int = 1,
+    _ body: (RunningSystem) async throws -> Void
+  ) async throws {
+    let system = try RunningSystem(configuration: configuration)
+    do {
+      try await system.startQueue()
+      for number in 0..<workers { try system.startWorker("w\(number)") }
+      if workers > 0 { try await system.waitForWorkers(workers) }
+      try await body(system)
+    } catch {
+      print(system.lastLogLines)
+      throw error
+    }
+  }
+
+  init(configuration: String = briskTimes) throws {
+    folder = try TemporaryFolder("system")
+    try folder.write(configuration, to: "rerankd.yaml")
+  }
+
+  deinit {
+    for (_, process) in state.withLock(\.processes) where process.exit == nil {
+      // One that a test stopped must be able to end.
+      process.signal(SIGKILL)
+    }
+  }
+
+  var producersEndpoint: String { "ipc://" + folder.path("producers") }
+  var workersEndpoint: String { "ipc://" + folder.path("workers") }
+  var intakeEndpoint: String { "ipc://" + folder.path("intake") }
+  var ledgerPath: String { folder.path("ledger.sqlite") }
+
+  // MARK: Processes
+
+  var queueArguments: [String] {
+    [
+      "--config", folder.path("rerankd.yaml"), "--ledger", ledgerPath,
+      "--producer-endpoint", producersEndpoint, "--worker-endpoint", workersEndpoint,
+      "--intake-endpoint", intakeEndpoint,
+    ]
+  }
+
+  @discardableResult
+  func start(
+    _ name: String, _ arguments: [String], environment: [String: String] = [:]
+  ) throws -> ChildProcess {
+    let process = try ChildProcess("rerankd", arguments: arguments, environment: environment)
+    state.withLock { $0.processes.append((name, process)) }
+    return process
+  }
+
+  /// Returns when the queue answers.
+  @discardableResult
+  func startQueue() async throws -> ChildProcess {
+    let queue = try start("queue", ["queue"] + queueArguments)
+    try await withClient { client in
+      try await eventually("an answer from the queue", timeout: .seconds(60)) {
+        guard queue.exit == nil else {
+          throw TimeoutError(description: "the queue ended: \(queue.text(of: .error))")
+        }
+        return (try? await client.models()) != nil
+      }
+    }
+    return queue
+  }
+
+  @discardableResult
+  func startWorker(_ id: String) throws -> ChildProcess {
+    try start(
+      id,
+      [
+        "worker", "--config", folder.path("rerankd.yaml"), "--queue", workersEndpoint, "--id", id,
+      ])
+  }
+
+  /// The latest process of that name.
+  func process(_ name: String) throws -> ChildProcess {
+    guard let found = state.withLock({ $0.processes.last { $0.name == name } }) else {
+      throw TimeoutError(description: "no process \(name) was started")
+    }
+    return found.process
+  }
+
+  func waitForWorkers(_ count: Int) async throws {
+    try await withClient { client in
+      try await eventually("\(count) attached workers", timeout: .seconds(60)) {
+        try await client.workers().count == count
+      }
+    }
+  }
+
+  func kill(_ name: String) async throws {
+    let process = try process(name)
+    process.signal(SIGKILL)
+    guard try await process.waitForExit() == .signal(SIGKILL) else {
+      throw TimeoutError(description: "\(name) ended before it was killed")
+    }
+  }
+
+  var lastLogLines: String {
+    state.withLock(\.processes).suffix(8).map { name, process in
+      let lines = process.text(of: .error).split(separator: "\n").suffix(20)
+      let end = process.exit.map { "\($0)" } ?? "running"
+      return "--- \(name), process \(process.processID), \(end)\n" + lines.joined(separator: "\n")
+    }
+    .joined(separator: "\n")
+  }
+
+  // MARK: Clients
+
+  func client(timeout: Duration = .seconds(60)) throws -> QueueClient {
+    var configuration = try ClientConfiguration(endpoint: producersEndpoint)
+    configuration.callTimeout = timeout
+    return try QueueClient(configuration)
+  }
+
+  func withClient<Value>(_ body: (QueueClient) async throws -> Value) async throws -> Value {
+    let client = try client()
+    do {
+      let value = try await body(client)
+      await client.close()
+      return value
+    } catch {
+      await client.close()
+      throw error
+    }
+  }
+
+  /// Runs rerankctl to its end.
+  func control(_ arguments: [String]) async throws -> ControlOutput {
+    let process = try ChildProcess(
+      "rerankctl", arguments: arguments, environment: ["RERANKD_QUEUE": producersEndpoint])
+    let exit = try await process.waitForExit(timeout: .seconds(120))
+    return ControlOutput(
+      exit: exit, output: process.text(of: .output), error: process.text(of: .error))
+  }
+}
+
+/// What rerankctl printed, and how it ended.
+struct ControlOutput {
+  var exit: ChildProcess.Exit
+  var output: String
+  var error: String
+
+  /// The printed JSON.
+  func json<Value: Decodable>(_ type: Value.Type) throws -> Value {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(type, from: Data(output.utf8))
+  }
+}
