@@ -147,6 +147,7 @@ final class RunningSystem: Sendable {
     return try QueueClient(configuration)
   }
 
+  @discardableResult
   func withClient<Value>(_ body: (QueueClient) async throws -> Value) async throws -> Value {
     let client = try client()
     do {

@@ -1,6 +1,10 @@
 /// A condition did not come true in time.
 public struct TimeoutError: Error, CustomStringConvertible {
   public var description: String
+
+  public init(description: String) {
+    self.description = description
+  }
 }
 
 /// Waits until the condition holds: for real I/O, where no event can be awaited instead.

@@ -28,6 +28,7 @@ import Testing
           backend: hub
           served_name: Qwen/Qwen3-VL-Reranker-8B
           images: true
+          tokenizer_folder: /models/qwen
       backends:
         - name: hub
           base_url: https://hub.example
@@ -45,6 +46,7 @@ import Testing
     #expect(hub.models.map(\.name) == ["reranker"])
     #expect(hub.models.first?.servedName == "Qwen/Qwen3-VL-Reranker-8B")
     #expect(hub.models.first?.acceptsImages == true)
+    #expect(hub.models.first?.tokenizerFolder == "/models/qwen")
   }
 
   @Test(arguments: [

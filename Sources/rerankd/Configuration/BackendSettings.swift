@@ -64,6 +64,7 @@ extension ModelSettings {
     model.contextTokens = contextTokens
     model.reservedTokens = reservedTokens
     model.acceptsImages = acceptsImages
+    model.tokenizerFolder = tokenizerFolder
     return model
   }
 }

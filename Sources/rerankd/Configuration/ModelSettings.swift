@@ -20,6 +20,9 @@ struct ModelSettings: Sendable, Equatable {
   var contextTokens: Int
   var reservedTokens: Int
   var acceptsImages: Bool
+  /// A folder with the tokenizer of a backend's model, on the worker's machine. Without it tokens are
+  /// estimated, from above.
+  var tokenizerFolder: String?
 
   init(
     name: String, source: Source, contextTokens: Int, reservedTokens: Int, acceptsImages: Bool
@@ -52,6 +55,10 @@ struct ModelSettings: Sendable, Equatable {
     let isRemote = backend != nil
     if !isRemote, servedName != nil {
       throw section.error("served_name", "only a backend's model has one")
+    }
+    tokenizerFolder = try section.string("tokenizer_folder")
+    if !isRemote, tokenizerFolder != nil {
+      throw section.error("tokenizer_folder", "only a backend's model has one of its own")
     }
     // The reference hub's window and prompt, and the BERT family's.
     contextTokens =
