@@ -23,10 +23,11 @@ public func eventually(
   }
 }
 
-/// Waits until the closure returns a value.
-public func eventually<Value>(
+/// Waits until the closure returns a value. Of another name than `eventually`, since a closure that
+/// returns a Bool would fit both.
+public func eventualValue<Value>(
   _ what: String = "the value", timeout: Duration = .seconds(20),
-  value: () async throws -> Value?
+  _ value: () async throws -> Value?
 ) async throws -> Value {
   var found: Value?
   try await eventually(what, timeout: timeout) {

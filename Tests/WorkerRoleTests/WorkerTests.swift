@@ -85,7 +85,7 @@ import ZeroMQ
       gates.open("fast")
 
       // The port is free when libzmq's own threads have closed it.
-      let second = try await eventually("the port") { try? WorkQueue(at: queue.endpoint) }
+      let second = try await eventualValue("the port") { try? WorkQueue(at: queue.endpoint) }
       let (again, attach) = try await second.accept(epoch: 2, adopted: [1, 2])
       #expect(attach.held.map(\.jobID) == [1, 2])
       #expect(try await second.outcome(of: 2, on: again).lease.epoch == 1)
