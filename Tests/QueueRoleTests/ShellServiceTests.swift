@@ -267,7 +267,7 @@ import ZeroMQ
 
   @Test func consumerThatDoesNotReadLosesItsStreamAndNobodyElseAnything() async throws {
     let queue = try TestQueue { configuration in
-      configuration.shell.socketMessagesMax = 2
+      configuration.shell.socketSendMessagesMax = 2
       configuration.shell.outbox.messagesMax = 4
       configuration.shell.messageBytesTarget = 64 << 10
     }

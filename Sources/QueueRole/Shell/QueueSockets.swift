@@ -24,8 +24,8 @@ struct QueueSockets {
 
     var options = SocketOptions()
     options.frameBytesMax = configuration.peers.wire.frameBytesMax
-    options.sendMessagesMax = configuration.socketMessagesMax
-    options.receiveMessagesMax = configuration.socketMessagesMax
+    options.sendMessagesMax = configuration.socketSendMessagesMax
+    options.receiveMessagesMax = configuration.socketReceiveMessagesMax
     if let path = configuration.curveSecretKeyPath {
       options.security = .curveServer(try CurveKeyFile.read(path), zapDomain: "rerankd")
     }
@@ -37,6 +37,7 @@ struct QueueSockets {
     if let endpoint = configuration.bareEndpoint {
       options.security = .none
       options.frameBytesMax = Self.bareBytesMax(configuration)
+      options.receiveMessagesMax = configuration.bareReceiveMessagesMax
       let socket = try Socket(.pull, in: context, options: options)
       boundBare = try socket.bind(Endpoint(endpoint))
       bare = socket

@@ -31,8 +31,13 @@ public struct ShellConfiguration: Sendable, Equatable {
   /// With so much at the validator the loop reads nothing more.
   public var validatorItemsMax = 4_096
   public var validatorBytesMax = 128 << 20
-  /// Whole messages that libzmq holds for each peer, in either direction, beyond these limits.
-  public var socketMessagesMax = 128
+  /// Whole messages that libzmq holds for each connection, beyond these limits: to be sent, ...
+  public var socketSendMessagesMax = 128
+  /// ... received on the call sockets, of one payload frame each: 32 MiB of one peer at most, ...
+  public var socketReceiveMessagesMax = 32
+  /// ... and received on the bare intake. There a frame is a whole job, and libzmq reads one more, so
+  /// that a connection takes up (2 + 1) × 63 MiB at most.
+  public var bareReceiveMessagesMax = 2
   /// Bodies and results kept in memory until they are sent; what has no room is read back.
   public var bodyCacheBytesMax = 256 << 20
   public var resultCacheBytesMax = 128 << 20
@@ -107,7 +112,10 @@ extension ShellConfiguration {
       ("pushReplies.bytesMax", pushReplies.bytesMax),
       ("drainMessagesMax", drainMessagesMax), ("drainBytesMax", drainBytesMax),
       ("validatorItemsMax", validatorItemsMax), ("validatorBytesMax", validatorBytesMax),
-      ("socketMessagesMax", socketMessagesMax), ("messageBytesTarget", messageBytesTarget),
+      ("socketSendMessagesMax", socketSendMessagesMax),
+      ("socketReceiveMessagesMax", socketReceiveMessagesMax),
+      ("bareReceiveMessagesMax", bareReceiveMessagesMax),
+      ("messageBytesTarget", messageBytesTarget),
     ]
   }
 }
