@@ -96,7 +96,7 @@ public final class QueueService: Service {
     var clock = LoopClock()
     let core = QueueCore(
       configuration: configuration, recovered: recovered, shard: configuration.shard,
-      moment: clock.moment())
+      moment: clock.moment(atMs: LoopClock.monotonicMs))
     let sockets: QueueSockets
     do {
       sockets = try QueueSockets(configuration.shell)

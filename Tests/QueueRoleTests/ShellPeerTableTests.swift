@@ -367,6 +367,23 @@ import Testing
     #expect(table.table.isEmpty)
   }
 
+  @Test func peersAreNotForgottenForATimeInWhichTheQueueDidNotListen() throws {
+    let table = table()
+    let origin = try #require(table.openStream(1))
+    let timed = try #require(table.open(2, timeoutMs: 30_000).validated.first?.origin)
+    #expect(table.table.admitToCore(timed))
+    var actions: [PeerAction] = []
+    table.table.excuse(nowMs: 61_000)
+    table.table.sweep(nowMs: 61_000, into: &actions)
+    // Deadlines are the clock's.
+    #expect(actions.ended == [timed.call])
+    actions = []
+    table.table.sweep(nowMs: 80_999, into: &actions)
+    #expect(actions.isEmpty)
+    table.table.sweep(nowMs: 81_000, into: &actions)
+    #expect(actions.ended == [origin.call])
+  }
+
   @Test func forgottenPeerIsToldAtItsNextMessageUntilItHasTakenTheNews() throws {
     let table = table()
     let stream = try #require(table.openStream(1))

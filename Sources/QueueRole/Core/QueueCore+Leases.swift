@@ -34,6 +34,14 @@ extension QueueCore {
     }
   }
 
+  /// Their timers fire as before, and are set anew then.
+  func excuseSilence() {
+    for job in jobs.values {
+      guard let lease = job.lease else { continue }
+      lease.expiresMs = max(lease.expiresMs, nowMs + configuration.reattachGraceMs)
+    }
+  }
+
   /// The lease's timer fired: it may have been renewed since it was set.
   func checkLease(_ job: Job, _ lease: JobLease) {
     guard lease.expiresMs <= nowMs else {

@@ -134,6 +134,7 @@ final class QueueCore {
     case .gauges(let status, let shell):
       ledgerStatus = status
       shellCounters = shell
+    case .silenceExcused: excuseSilence()
     case .tick: fireTimers()
     }
   }

@@ -63,6 +63,9 @@ enum QueueInput: Sendable {
   case space(acceptsSubmits: Bool)
   /// The shell's own figures, for status answers.
   case gauges(LedgerStatus, ShellCounters)
+  /// The queue itself has not listened for a while, so silence means nothing: leases run for the
+  /// grace of a worker that attaches anew at least, as after a restart.
+  case silenceExcused
   /// A timer that `nextWakeMs` asked for.
   case tick
 }

@@ -9,8 +9,8 @@ struct LoopClock {
   static var monotonicMs: Int64 { milliseconds(CLOCK_MONOTONIC) }
   static var wallMs: Int64 { milliseconds(CLOCK_REALTIME) }
 
-  mutating func moment() -> Moment {
-    Moment(monotonicMs: Self.monotonicMs, wallMs: Self.wallMs, seed: random.next())
+  mutating func moment(atMs monotonicMs: Int64) -> Moment {
+    Moment(monotonicMs: monotonicMs, wallMs: Self.wallMs, seed: random.next())
   }
 
   private static func milliseconds(_ clock: clockid_t) -> Int64 {

@@ -6,7 +6,7 @@ internal import SwiftProtobuf
 // From the core into the open batch.
 extension QueueLoop {
   func apply(_ input: QueueInput) {
-    core.apply(input, at: clock.moment(), into: &effects)
+    core.apply(input, at: clock.moment(atMs: nowMs), into: &effects)
     for effect in effects { take(effect) }
     effects.removeAll(keepingCapacity: true)
   }

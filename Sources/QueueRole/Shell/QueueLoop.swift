@@ -33,7 +33,8 @@ final class QueueLoop {
 
   var core: QueueCore
   var clock = LoopClock()
-  /// Of this turn.
+  /// Of this turn: the core, too, sees one time in a turn, so that a stop in the middle of one shows
+  /// in the next, before any timer.
   var nowMs: Int64
   var peers: PeerTable
   var pipeline: BatchPipeline
@@ -53,6 +54,7 @@ final class QueueLoop {
   var checked: [IntakeResult] = []
   var effects: [QueueEffect] = []
 
+  private var attention: Attention
   private var phase = Phase.serving
   private var sweepDueMs: Int64 = 0
   private var spaceDueMs: Int64 = 0
@@ -71,6 +73,9 @@ final class QueueLoop {
     self.mailbox = mailbox
     self.logger = logger
     nowMs = LoopClock.monotonicMs
+    let lapse = min(
+      shell.lapse, shell.peers.silence, .milliseconds(configuration.reattachGraceMs))
+    attention = Attention(lapse: lapse, nowMs: nowMs)
     peers = PeerTable(limits: shell.peers)
     pipeline = BatchPipeline(limits: shell.batch)
     outboxes = Outboxes(limits: shell.outbox)
@@ -88,8 +93,7 @@ final class QueueLoop {
   /// - Throws: `ZeroMQError` when a socket fails in a way that no peer can cause.
   func run() throws(ZeroMQError) {
     while phase != .ended {
-      try sockets.poller.wait(timeout: waitTime)
-      nowMs = LoopClock.monotonicMs
+      try wait()
       takeEvents()
       if phase == .serving, hasRoom { try drain() }
       checkDrained()
@@ -110,16 +114,29 @@ final class QueueLoop {
       && validatorBytes < configuration.validatorBytesMax
   }
 
-  private var waitTime: Duration {
-    sockets.setReading(phase == .serving && hasRoom)
-    if !checked.isEmpty, !pipeline.isFull { return .zero }
+  private func wait() throws(ZeroMQError) {
+    let isReading = phase == .serving && hasRoom
+    sockets.setReading(isReading)
+    let sinceMs = LoopClock.monotonicMs
+    let waitMs = max(0, dueMs - sinceMs)
+    if isReading { attention.listens(fromMs: sinceMs, untilMs: sinceMs + waitMs) }
+    try sockets.poller.wait(timeout: .milliseconds(waitMs))
+    nowMs = LoopClock.monotonicMs
+    guard attention.mustExcuse(nowMs: nowMs) else { return }
+    peers.excuse(nowMs: nowMs)
+    apply(.silenceExcused)
+  }
+
+  /// When there is something to do though nothing comes.
+  private var dueMs: Int64 {
+    if !checked.isEmpty, !pipeline.isFull { return nowMs }
     var dueMs = spaceDueMs
     if !peers.isEmpty { dueMs = min(dueMs, sweepDueMs) }
     if phase == .serving, let wakeMs = core.nextWakeMs { dueMs = min(dueMs, wakeMs) }
     if !outboxes.isEmpty || pushReplies.hasWaiting { dueMs = min(dueMs, retryDueMs) }
     if let restEndsMs = pipeline.restEndsMs { dueMs = min(dueMs, restEndsMs) }
     if case .closing(let untilMs) = phase { dueMs = min(dueMs, untilMs) }
-    return .milliseconds(max(0, dueMs - LoopClock.monotonicMs))
+    return dueMs
   }
 
   private func takeEvents() {

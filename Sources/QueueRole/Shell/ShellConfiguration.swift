@@ -46,6 +46,9 @@ public struct ShellConfiguration: Sendable, Equatable {
   /// How often free space and silent peers are looked at, and how often the timeouts of calls.
   public var spaceInterval: Duration = .seconds(1)
   public var sweepInterval: Duration = .milliseconds(50)
+  /// When the queue itself has not listened for so long, nobody is blamed for silence: `Attention`.
+  /// No longer than the times that it excuses: `reattachGraceMs` and `peers.silence`.
+  public var lapse: Duration = .seconds(1)
   /// How long a shutdown waits for answers to leave.
   public var shutdownGrace: Duration = .seconds(5)
 
@@ -78,6 +81,7 @@ extension ShellConfiguration {
     for (key, value) in positiveValues where value < 1 {
       return ("shell.\(key)", "must be at least 1, not \(value)")
     }
+    if lapse < .milliseconds(1) { return ("shell.lapse", "must be at least 1 ms") }
     if messageBytesTarget > peers.wire.frameBytesMax {
       return (
         "shell.messageBytesTarget", "must not exceed frameBytesMax, \(peers.wire.frameBytesMax)"

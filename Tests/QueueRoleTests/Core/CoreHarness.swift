@@ -74,6 +74,9 @@ final class CoreHarness {
     return told
   }
 
+  /// Lets time pass in which the process does not run.
+  func stop(ms: Int64) { move(to: nowMs + ms) }
+
   private func move(to ms: Int64) {
     wallMs += ms - nowMs
     nowMs = ms

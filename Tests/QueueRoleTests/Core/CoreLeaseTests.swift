@@ -23,6 +23,47 @@ import Testing
     #expect(try queue.status().counters.leasesLost == 1)
   }
 
+  @Test func leasesOutliveATimeInWhichTheQueueDidNotListen() throws {
+    let queue = CoreHarness()
+    let worker = queue.attach()
+    let moving = try leased(queue)
+    let wedged = try leased(queue)
+    let late = try leased(queue, NewJob(deadlineMs: 50_000))
+    // Stopped: no tick in between, and progress waits in the socket.
+    queue.stop(ms: 60_000)
+    queue.send(.silenceExcused)
+    #expect(queue.send(.tick).revoked(from: worker.call).map(\.job) == [late.job])
+    #expect(queue.ledger.job(late.job)?.record.state.state == .expired)
+    queue.send(.work(worker.call, WorkReport(progress: [moving])))
+    #expect(queue.pass(ms: 9_999).revoked(from: worker.call).isEmpty)
+    #expect(queue.pass(ms: 1).revoked(from: worker.call) == [wedged])
+    #expect(queue.state(moving.job)?.state == .leased)
+    #expect(queue.pass(ms: 20_000).revoked(from: worker.call) == [moving])
+  }
+
+  @Test func workerThatCameBackWhileTheQueueDidNotListenIsGivenItsJobs() throws {
+    let queue = CoreHarness()
+    let worker = queue.attach()
+    let lease = try leased(queue)
+    queue.send(.callEnded(worker.call))
+    queue.stop(ms: 60_000)
+    queue.send(.silenceExcused)
+    queue.send(.tick)
+    queue.attach(held: [lease])
+    #expect(queue.pass(ms: 29_999).assigned.isEmpty)
+    #expect(queue.state(lease.job)?.state == .leased)
+    #expect(try queue.status().counters.leasesLost == 0)
+  }
+
+  @Test func excuseShortensNoLease() throws {
+    let queue = CoreHarness()
+    let worker = queue.attach()
+    let lease = try leased(queue)
+    queue.send(.silenceExcused)
+    #expect(queue.pass(ms: 29_999).revoked(from: worker.call).isEmpty)
+    #expect(queue.pass(ms: 1).revoked(from: worker.call) == [lease])
+  }
+
   @Test func progressRenewsTheLeaseAndHeartbeatsDoNot() throws {
     let queue = CoreHarness()
     let worker = queue.attach()

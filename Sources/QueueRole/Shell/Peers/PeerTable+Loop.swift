@@ -89,6 +89,12 @@ extension PeerTable {
     forgotten.remove(key)
   }
 
+  /// The queue did not listen: whatever its peers said since they were last heard is still to be
+  /// read.
+  func excuse(nowMs: Int64) {
+    for peer in peers.values { peer.lastHeardMs = nowMs }
+  }
+
   /// Ends calls whose time is over, and forgets peers that have said nothing for too long.
   mutating func sweep(nowMs: Int64, into actions: inout [PeerAction]) {
     let silenceMs = Int64(limits.silence.wholeMilliseconds)
