@@ -72,6 +72,10 @@ public struct QueueConfiguration: Sendable {
 
   // Replies.
 
+  /// A consumer is given no more outcomes while it holds results of so many bytes unacknowledged,
+  /// whatever its credit: what lies in its outbox is at most this and one result, well below
+  /// `shell.outbox.bytesPerPeerMax`, at which it would lose its stream.
+  public var deliveryBytesMax = 16 << 20
   /// A consumer that does not acknowledge an outcome for so long loses it to the next.
   public var deliveryLeaseMs: Int64 = 30_000
   /// An outcome sent so often without an acknowledgement is parked.
@@ -124,6 +128,13 @@ extension QueueConfiguration {
     if retryBudgetTokens < 0 || retryBudgetRatio < 0 {
       return ("retryBudgetTokens", "the retry budget must not be negative")
     }
+    if deliveryBytesMax + shell.intake.resultBytesMax > shell.outbox.bytesPerPeerMax {
+      return (
+        "deliveryBytesMax",
+        "must leave room for one more result, shell.intake.resultBytesMax, in "
+          + "shell.outbox.bytesPerPeerMax, \(shell.outbox.bytesPerPeerMax)"
+      )
+    }
     return shell.firstProblem
   }
 
@@ -138,7 +149,8 @@ extension QueueConfiguration {
       ("workersMax", Int64(workersMax)), ("workerHeartbeatMs", workerHeartbeatMs),
       ("leaseMs", leaseMs), ("reattachGraceMs", reattachGraceMs),
       ("workersLostMax", Int64(workersLostMax)), ("retryBaseMs", retryBaseMs),
-      ("modelRestMs", modelRestMs), ("deliveryLeaseMs", deliveryLeaseMs),
+      ("modelRestMs", modelRestMs), ("deliveryBytesMax", Int64(deliveryBytesMax)),
+      ("deliveryLeaseMs", deliveryLeaseMs),
       ("deliveryAttemptsMax", Int64(deliveryAttemptsMax)), ("deliveryAgeMaxMs", deliveryAgeMaxMs),
       ("timersPerTickMax", Int64(timersPerTickMax)),
     ]

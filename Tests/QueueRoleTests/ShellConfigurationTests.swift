@@ -51,8 +51,18 @@ import ZeroMQ
     #expect(problem { $0.peers.forgottenMax = 0 } == "shell.peers.forgottenMax")
     #expect(problem { $0.socketReceiveMessagesMax = 0 } == "shell.socketReceiveMessagesMax")
     #expect(problem { $0.bareReceiveMessagesMax = 0 } == "shell.bareReceiveMessagesMax")
+    #expect(problem { $0.lapse = .zero } == "shell.lapse")
     #expect(problem { $0.messageBytesTarget = 2 << 20 } == "shell.messageBytesTarget")
     #expect(problem { $0.outbox.bytesPerPeerMax = 1 << 20 } == "shell.outbox.bytesPerPeerMax")
+  }
+
+  @Test func outboxHasRoomForWhatAConsumerMayHold() {
+    var configuration = QueueConfiguration(models: CoreHarness.models)
+    #expect(configuration.firstProblem == nil)
+    configuration.deliveryBytesMax = 90 << 20
+    #expect(configuration.firstProblem?.key == "deliveryBytesMax")
+    configuration.deliveryBytesMax = 0
+    #expect(configuration.firstProblem?.key == "deliveryBytesMax")
   }
 
   @Test func bareIntakeHoldsFewFramesOfAConnection() throws {

@@ -270,6 +270,7 @@ import ZeroMQ
       configuration.shell.socketSendMessagesMax = 2
       configuration.shell.outbox.messagesMax = 4
       configuration.shell.messageBytesTarget = 64 << 10
+      configuration.deliveryBytesMax = 64 << 20
     }
     try await queue.run { endpoints in
       let slow = try TestClient(endpoints.producers, receiveMessagesMax: 1)

@@ -111,7 +111,7 @@ extension QueueCore {
     }
     effects.append(.forgetBody(job.id))
     if job.record.replyChannel != nil {
-      addDelivery(job.record)
+      addDelivery(job.record, bytes: result.count)
     } else if state == .succeeded {
       effects.append(.forgetResult(job.id))
     }

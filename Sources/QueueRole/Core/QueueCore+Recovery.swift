@@ -17,7 +17,9 @@ extension QueueCore {
     for record in recovered.liveJobs { recover(record) }
     for (row, record) in recovered.pendingDeliveries where jobs[record.id] == nil {
       let ageMs = clamp(wallMs - record.state.updatedMs, 0, configuration.deliveryAgeMaxMs)
-      enterDelivery(of: record, attempts: row.attempts, ageMs: ageMs)
+      // The ledger's rows do not say how large the result is: it counts as the largest.
+      let bytes = record.state.state == .succeeded ? configuration.shell.intake.resultBytesMax : 0
+      enterDelivery(of: record, bytes: bytes, attempts: row.attempts, ageMs: ageMs)
     }
   }
 

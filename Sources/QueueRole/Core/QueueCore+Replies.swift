@@ -28,19 +28,19 @@ extension QueueCore {
   }
 
   /// A job with a reply channel ended.
-  func addDelivery(_ record: JobRecord) {
+  func addDelivery(_ record: JobRecord, bytes: Int) {
     let row = DeliveryRow(
       jobID: record.id, tenant: record.tenant, channel: record.replyChannel ?? "", state: .pending,
       attempts: 0, updatedMs: wallMs)
     effects.append(.write(.putDelivery(row)))
-    enterDelivery(of: record, attempts: 0, ageMs: 0)
+    enterDelivery(of: record, bytes: bytes, attempts: 0, ageMs: 0)
   }
 
-  func enterDelivery(of record: JobRecord, attempts: UInt32, ageMs: Int64) {
+  func enterDelivery(of record: JobRecord, bytes: Int, attempts: UInt32, ageMs: Int64) {
     let channel = channel(TenantName(tenant: record.tenant, name: record.replyChannel ?? ""))
     let delivery = PendingDelivery(
       order: OutcomeOrder(record), channel: channel, sequence: nextDeliverySequence,
-      attempts: attempts, ageEndMs: nowMs + configuration.deliveryAgeMaxMs - ageMs)
+      bytes: bytes, attempts: attempts, ageEndMs: nowMs + configuration.deliveryAgeMaxMs - ageMs)
     nextDeliverySequence += 1
     deliveries[record.id] = delivery
     channel.unacknowledged += 1
@@ -69,6 +69,7 @@ extension QueueCore {
       counters.deliveries += 1
       consumer.credit -= 1
       consumer.held.insert(delivery.order.job)
+      consumer.heldBytes += delivery.bytes
       consumer.orders.append(
         DeliveryOrder(outcome: delivery.order, deliveryAttempt: delivery.attempts))
       takeTurn(consumer)
@@ -95,7 +96,9 @@ extension QueueCore {
   }
 
   private func takeTurn(_ consumer: Consumer) {
-    guard consumer.credit > 0, !consumer.isInTurn else { return }
+    guard consumer.credit > 0, consumer.heldBytes < configuration.deliveryBytesMax,
+      !consumer.isInTurn
+    else { return }
     consumer.isInTurn = true
     consumer.channel.ready.append(consumer)
   }
@@ -104,7 +107,7 @@ extension QueueCore {
   func takeBack(_ delivery: PendingDelivery) {
     guard case .sent(let consumer) = delivery.state else { return }
     guard delivery.attempts < configuration.deliveryAttemptsMax else { return park(delivery) }
-    consumer.held.remove(delivery.order.job)
+    release(delivery, from: consumer)
     delivery.state = .waiting
     delivery.leaseEndMs = nil
     queue(delivery)
@@ -134,11 +137,19 @@ extension QueueCore {
   }
 
   private func forget(_ delivery: PendingDelivery) {
-    if case .sent(let consumer) = delivery.state { consumer.held.remove(delivery.order.job) }
+    if case .sent(let consumer) = delivery.state { release(delivery, from: consumer) }
     deliveries[delivery.order.job] = nil
     delivery.channel.unacknowledged -= 1
     if delivery.order.state == .succeeded { effects.append(.forgetResult(delivery.order.job)) }
     drop(delivery.channel)
+  }
+
+  private func release(_ delivery: PendingDelivery, from consumer: Consumer) {
+    consumer.held.remove(delivery.order.job)
+    consumer.heldBytes -= delivery.bytes
+    guard consumer.isOpen else { return }
+    takeTurn(consumer)
+    wake(consumer.channel)
   }
 
   private func write(_ delivery: PendingDelivery, _ state: DeliveryState) {

@@ -42,6 +42,8 @@ final class PendingDelivery {
   let order: OutcomeOrder
   let channel: ReplyChannel
   let sequence: UInt64
+  /// Of its result.
+  let bytes: Int
   var state = State.waiting
   /// How often it was sent.
   var attempts: UInt32
@@ -49,11 +51,13 @@ final class PendingDelivery {
   let ageEndMs: Int64
 
   init(
-    order: OutcomeOrder, channel: ReplyChannel, sequence: UInt64, attempts: UInt32, ageEndMs: Int64
+    order: OutcomeOrder, channel: ReplyChannel, sequence: UInt64, bytes: Int, attempts: UInt32,
+    ageEndMs: Int64
   ) {
     self.order = order
     self.channel = channel
     self.sequence = sequence
+    self.bytes = bytes
     self.attempts = attempts
     self.ageEndMs = ageEndMs
   }
@@ -66,6 +70,8 @@ final class Consumer {
   var credit: UInt64 = 0
   /// Sent to it, neither acknowledged nor taken back.
   var held: Set<JobID> = []
+  /// Of the results of those.
+  var heldBytes = 0
   var isOpen = true
   var isInTurn = false
   /// Collected during one `apply`.

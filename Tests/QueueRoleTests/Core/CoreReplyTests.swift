@@ -6,11 +6,13 @@ import Testing
 
 @Suite struct CoreReplyTests {
   /// Submits jobs with a reply channel and lets a worker end them in order.
-  private func ended(_ queue: CoreHarness, _ count: Int) throws -> [JobID] {
+  private func ended(_ queue: CoreHarness, _ count: Int, resultBytes: Int = 1) throws -> [JobID] {
     let worker = queue.attach(jobs: 100)
     return try (0..<count).map { _ in
       let id = try queue.submit(NewJob(channel: "c"))
-      queue.complete(worker.call, Lease(job: id, attempt: 1, epoch: queue.core.epoch))
+      queue.complete(
+        worker.call, Lease(job: id, attempt: 1, epoch: queue.core.epoch),
+        Array(repeating: 7, count: resultBytes))
       return id
     }
   }
@@ -30,6 +32,54 @@ import Testing
     #expect(more.delivered(to: consumer.call).map(\.outcome.job) == [ids[2]])
     #expect(queue.ledger.job(ids[0])?.delivery?.state == .acknowledged)
     #expect(queue.ledger.job(ids[1])?.delivery?.state == .pending)
+  }
+
+  @Test func consumerHoldsFewBytesHoweverMuchCreditItHas() throws {
+    let queue = CoreHarness { $0.deliveryBytesMax = 250 }
+    let ids = try ended(queue, 6, resultBytes: 100)
+    let consumer = queue.consumer(credit: 1_000)
+    // The third may exceed the bound, so that one always goes out.
+    let first = consumer.effects.delivered(to: consumer.call).map(\.outcome.job)
+    #expect(first == Array(ids[..<3]))
+    #expect(acknowledge(queue, consumer.call, [ids[1]]).delivered(to: consumer.call).count == 1)
+    let rest = acknowledge(queue, consumer.call, [ids[0], ids[2], ids[3]])
+    #expect(rest.delivered(to: consumer.call).map(\.outcome.job) == Array(ids[4...]))
+    // Another consumer has bytes of its own, and those of one that goes are free.
+    let more = try ended(queue, 3, resultBytes: 100)
+    let other = queue.consumer(credit: 1_000)
+    #expect(other.effects.delivered(to: other.call).map(\.outcome.job) == Array(more[1...]))
+    let left = queue.send(.callEnded(consumer.call))
+    #expect(left.delivered(to: other.call).count == 1)
+  }
+
+  @Test func resultLargerThanTheBoundGoesAlone() throws {
+    let queue = CoreHarness { $0.deliveryBytesMax = 50 }
+    let ids = try ended(queue, 2, resultBytes: 100)
+    let consumer = queue.consumer(credit: 10)
+    #expect(consumer.effects.delivered(to: consumer.call).map(\.outcome.job) == [ids[0]])
+    let next = acknowledge(queue, consumer.call, [ids[0]])
+    #expect(next.delivered(to: consumer.call).map(\.outcome.job) == [ids[1]])
+  }
+
+  @Test func boundOnBytesHoldsWhenDeliveriesAreTakenBack() throws {
+    let queue = CoreHarness { $0.deliveryBytesMax = 150 }
+    let ids = try ended(queue, 4, resultBytes: 100)
+    let consumer = queue.consumer(credit: 1_000)
+    #expect(consumer.effects.delivered(to: consumer.call).count == 2)
+    let again = queue.pass(ms: 30_000).delivered(to: consumer.call)
+    #expect(again.map(\.outcome.job) == Array(ids[..<2]))
+    #expect(again.map(\.deliveryAttempt) == [2, 2])
+  }
+
+  @Test func recoveredResultCountsAsTheLargest() throws {
+    let queue = CoreHarness { $0.deliveryBytesMax = 16 << 20 }
+    let ids = try ended(queue, 4)
+    queue.restart()
+    let consumer = queue.consumer(credit: 1_000)
+    let first = consumer.effects.delivered(to: consumer.call).map(\.outcome.job)
+    #expect(first == Array(ids[..<2]))
+    let rest = acknowledge(queue, consumer.call, first)
+    #expect(rest.delivered(to: consumer.call).map(\.outcome.job) == Array(ids[2...]))
   }
 
   @Test func acknowledgementIsAnsweredOnceRecorded() throws {
