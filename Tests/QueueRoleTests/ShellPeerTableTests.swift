@@ -69,6 +69,13 @@ import Testing
       return origin
     }
 
+    func receiveOversized(_ frames: [[UInt8]]) -> [PeerAction] {
+      var actions: [PeerAction] = []
+      table.receiveOversized(
+        [ShellPeerTableTests.id] + frames, on: .producers, nowMs: nowMs, into: &actions)
+      return actions
+    }
+
     /// Gives the peer of a call up; returns the calls that the core hears of.
     @discardableResult
     func forget(_ instance: CallInstance) -> [CallRef] {
@@ -291,6 +298,23 @@ import Testing
     let actions = table.receive(Envelope(callID: 1, .message(payload: [1])).frames() + [[1], [2]])
     #expect(actions.failure?.code == .invalidArgument)
     #expect(actions.ended == [stream.call])
+  }
+
+  @Test func oversizedMessageEndsTheCallThatItIsMissingIn() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    let frames = Envelope(callID: 1, .message(payload: [1])).frames() + [[2], [3]]
+    let oversized = table.receiveOversized(frames)
+    #expect(oversized.failure?.details.reason == "MESSAGE_TOO_LARGE")
+    #expect(oversized.ended == [stream.call])
+    // Of a call that nobody knows, and of none.
+    let stray = table.receiveOversized(Envelope(callID: 5, .message(payload: [1])).frames())
+    #expect(stray.sent.map(\.callID) == [5])
+    guard case .reject? = stray.sent.first?.body else {
+      Issue.record("\(stray)")
+      return
+    }
+    #expect(table.receiveOversized([]).sent.map(\.callID) == [0])
   }
 
   @Test func randomFramesNeverEndAnotherPeersCall() throws {

@@ -169,7 +169,7 @@ final class QueueLoop {
         case .message(let frames):
           peers.receive(frames, on: socket, nowMs: nowMs, into: &actions)
         case .oversized(let frames):
-          peers.receiveOversized(frames, on: socket, into: &actions)
+          peers.receiveOversized(frames, on: socket, nowMs: nowMs, into: &actions)
         }
       }
     }

@@ -108,17 +108,27 @@ struct PeerTable {
     }
   }
 
-  /// A message that libzmq let through and that is larger than any message may be.
+  /// A message that libzmq let through and that is larger than any message may be. What it was for
+  /// has a gap now, so the call that it names ends.
+  /// - Parameter frames: those before the excess.
   mutating func receiveOversized(
-    _ frames: [[UInt8]], on socket: ListenSocket, into actions: inout [PeerAction]
+    _ frames: [[UInt8]], on socket: ListenSocket, nowMs: Int64, into actions: inout [PeerAction]
   ) {
     malformedMessages += 1
     guard let routingID = frames.first else { return }
-    let error = CallError(
-      .resourceExhausted,
+    let known = RoutingKey(socket, routingID: routingID).flatMap { ids[$0] }.flatMap { peers[$0] }
+    known?.lastHeardMs = nowMs
+    let callID: UInt64
+    do {
+      callID = try Envelope(frames: Array(frames.dropFirst()), limits: limits.wire).callID
+    } catch {
+      callID = error.callID
+    }
+    let error = EnvelopeError(
+      .tooLarge,
       "a message has at most \(limits.wire.framesMax) frames and payloads of at most "
-        + "\(limits.wire.frameBytesMax) bytes", reason: "MESSAGE_TOO_LARGE")
-    actions.append(.send(socket, routingID: routingID, Envelope(callID: 0, .reject(error.status))))
+        + "\(limits.wire.frameBytesMax) bytes", frame: frames.count - 1, callID: callID)
+    refuse(error, known, socket, routingID, into: &actions)
   }
 
   /// Messages that are none: within an open call they end it, or are ignored where the protocol says
