@@ -51,16 +51,16 @@ struct Outboxes {
   ///   always kept, however large: the peer is offered it at least.
   mutating func append(_ frames: [[UInt8]], for peer: PeerID) -> Bool {
     let more = Outbox.bytes(of: frames)
-    let box = boxes[peer]
-    if let box {
-      guard box.count < limits.messagesMax, box.bytes + more <= limits.bytesPerPeerMax else {
-        return false
-      }
-    }
-    guard bytes + more <= limits.bytesMax else { return false }
+    guard hasRoom(for: more, peer), bytes + more <= limits.bytesMax else { return false }
     bytes += more
     boxes[peer, default: Outbox()].append(frames)
     return true
+  }
+
+  /// On its own, so that no copy of the box is alive when the box is changed.
+  private func hasRoom(for more: Int, _ peer: PeerID) -> Bool {
+    guard let box = boxes[peer] else { return true }
+    return box.count < limits.messagesMax && box.bytes + more <= limits.bytesPerPeerMax
   }
 
   mutating func removeFirst(_ peer: PeerID) {
