@@ -378,6 +378,27 @@ import Testing
     #expect(actions.ended == [origin.call])
   }
 
+  @Test func everyCallEndsAtItsOwnTimeout() throws {
+    let table = table()
+    for (callID, timeoutMs) in [(1, 800), (2, 300), (3, 0)] as [(UInt64, UInt64)] {
+      table.open(callID, timeoutMs: timeoutMs)
+    }
+    table.open(4, timeoutMs: 500, from: Self.other)
+    var ended: [Int64: [UInt64]] = [:]
+    for nowMs in stride(from: Int64(1_000), through: 3_000, by: 50) {
+      var actions: [PeerAction] = []
+      table.table.sweep(nowMs: nowMs, into: &actions)
+      if !actions.isEmpty { ended[nowMs] = actions.sent.map(\.callID) }
+      // One more, after others have ended.
+      if nowMs == 2_000 {
+        table.nowMs = nowMs
+        table.open(5, timeoutMs: 100)
+      }
+    }
+    #expect(ended == [1_300: [2], 1_500: [4], 1_800: [1], 2_100: [5]])
+    #expect(table.table.openCalls.map(\.call.call) == [3])
+  }
+
   @Test func silentPeerIsForgottenWithItsCalls() throws {
     let table = table()
     let stream = try #require(table.openStream(1))

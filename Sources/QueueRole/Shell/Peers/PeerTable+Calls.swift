@@ -46,9 +46,10 @@ extension PeerTable {
     }
     lastSerial += 1
     let timeoutMs = min(head.timeoutMs, limits.callTimeoutMax.wholeMilliseconds)
+    let deadlineMs = timeoutMs == 0 ? nil : nowMs + Int64(timeoutMs)
+    if let deadlineMs { earliestDeadlineMs = min(earliestDeadlineMs, deadlineMs) }
     peer.calls[callID] = PeerCall(
-      method: method, serial: lastSerial,
-      deadlineMs: timeoutMs == 0 ? nil : nowMs + Int64(timeoutMs), limits: limits.wire)
+      method: method, serial: lastSerial, deadlineMs: deadlineMs, limits: limits.wire)
     return true
   }
 

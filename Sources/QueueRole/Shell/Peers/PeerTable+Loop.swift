@@ -98,15 +98,21 @@ extension PeerTable {
   /// Ends calls whose time is over, and forgets peers that have said nothing for too long.
   mutating func sweep(nowMs: Int64, into actions: inout [PeerAction]) {
     let silenceMs = Int64(limits.silence.wholeMilliseconds)
-    for (id, peer) in peers {
-      if nowMs - peer.lastHeardMs >= silenceMs {
-        forget(id, into: &actions)
-        continue
-      }
-      for (callID, call) in peer.calls {
-        guard let deadlineMs = call.deadlineMs, deadlineMs <= nowMs else { continue }
-        let error = CallError(.deadlineExceeded, "the call's timeout is over")
-        fail(peer, callID, error, into: &actions)
+    for (id, peer) in peers where nowMs - peer.lastHeardMs >= silenceMs {
+      forget(id, into: &actions)
+    }
+    // The calls may be many: they are looked at only when one is due.
+    guard earliestDeadlineMs <= nowMs else { return }
+    earliestDeadlineMs = .max
+    for peer in peers.values {
+      for (callID, call) in peer.calls where call.phase == .open {
+        guard let deadlineMs = call.deadlineMs else { continue }
+        if deadlineMs <= nowMs {
+          let error = CallError(.deadlineExceeded, "the call's timeout is over")
+          fail(peer, callID, error, into: &actions)
+        } else {
+          earliestDeadlineMs = min(earliestDeadlineMs, deadlineMs)
+        }
       }
     }
   }

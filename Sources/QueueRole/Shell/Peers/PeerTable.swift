@@ -34,6 +34,8 @@ struct PeerTable {
   private var lastPeer: UInt64 = 0
   var lastSerial: UInt64 = 0
   var assemblingBytes = 0
+  /// No open call's deadline is earlier.
+  var earliestDeadlineMs = Int64.max
 
   init(limits: PeerLimits) {
     self.limits = limits
