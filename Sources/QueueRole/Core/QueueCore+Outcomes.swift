@@ -101,8 +101,8 @@ extension QueueCore {
     guard nowMs + delayMs < job.deadlineMs else {
       return finish(
         job, .dead, code: .deadlineExceeded,
-        message: "the next attempt would be \(delayMs) ms from now, beyond the deadline; the last one "
-          + "failed: \(message)")
+        message: "the next attempt would be \(delayMs) ms from now, beyond the deadline; the last "
+          + "one failed: \(message)")
     }
     counters.retried += 1
     delay(job, untilMs: nowMs + delayMs)
