@@ -34,7 +34,7 @@ final class WorkQueue: Sendable {
 
   /// Waits for the stream of this number, from 0, and its Attach.
   func stream(_ number: Int = 0) async throws -> (stream: Stream, attach: Attach) {
-    try await eventually("stream \(number)") {
+    try await eventualValue("stream \(number)") {
       let streams = streams
       guard streams.count > number else { return nil }
       return messages(on: streams[number]).first.map { (streams[number], $0.attach) }
@@ -72,7 +72,7 @@ final class WorkQueue: Sendable {
 
   /// The outcome of a job, waited for.
   func outcome(of jobID: UInt64, on stream: Stream) async throws -> AttemptOutcome {
-    try await eventually("the outcome of job \(jobID)") {
+    try await eventualValue("the outcome of job \(jobID)") {
       messages(on: stream).flatMap(\.outcomes).first { $0.lease.jobID == jobID }
     }
   }

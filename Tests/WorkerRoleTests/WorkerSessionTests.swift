@@ -235,9 +235,32 @@ struct WorkerSessionTests {
 
   // MARK: The end
 
-  @Test mutating func idleWorkerEndsAtOnce() {
+  @Test mutating func idleWorkerEndsWithItsStream() {
     worker.attach()
-    #expect(worker.handle(.shutdown) == [.send(.with { $0.draining = true }), .finish])
+    #expect(worker.handle(.shutdown) == [.send(.with { $0.draining = true })])
+    #expect(worker.handle(.disconnected) == [.finish])
+  }
+
+  @Test mutating func workerThatIsNotAttachedEndsAtOnce() {
+    #expect(worker.handle(.shutdown) == [.finish])
+  }
+
+  @Test mutating func whatWasOnItsWayAtTheEndIsGivenBack() {
+    worker.attach()
+    worker.handle(.shutdown)
+    let actions = worker.assign(worker.assignment(1))
+    #expect(actions.messages.map { $0.released.map(\.jobID) } == [[1]])
+    #expect(!actions.contains(.finish))
+    #expect(worker.handle(.received(.with { $0.recordedJobIds = [1] })).isEmpty)
+    #expect(worker.handle(.disconnected) == [.finish])
+  }
+
+  @Test mutating func workerEndsWithoutTheStreamsEndWhenThatDoesNotCome() {
+    worker.attach()
+    worker.handle(.shutdown)
+    #expect(worker.session.nextWake == .seconds(2))
+    worker.now = .seconds(2)
+    #expect(worker.handle(.tick) == [.finish])
   }
 
   @Test mutating func drainingWorkerTakesNothingNew() {
@@ -253,7 +276,8 @@ struct WorkerSessionTests {
     worker.assign(worker.assignment(1))
     #expect(!worker.handle(.shutdown).contains(.finish))
     #expect(!worker.end(1, .completed([1])).contains(.finish))
-    #expect(worker.handle(.received(.with { $0.recordedJobIds = [1] })) == [.finish])
+    #expect(worker.handle(.received(.with { $0.recordedJobIds = [1] })).isEmpty)
+    #expect(worker.handle(.disconnected) == [.finish])
   }
 
   @Test mutating func whatIsInWorkAfterTheGracePeriodIsReleased() {
@@ -265,7 +289,8 @@ struct WorkerSessionTests {
     let actions = worker.handle(.tick)
     #expect(actions.first == .cancel(worker.lease(1)))
     #expect(actions.messages.map { $0.released } == [[worker.lease(1)]])
-    #expect(worker.handle(.received(.with { $0.recordedJobIds = [1] })) == [.finish])
+    #expect(worker.handle(.received(.with { $0.recordedJobIds = [1] })).isEmpty)
+    #expect(worker.handle(.disconnected) == [.finish])
   }
 
   @Test mutating func secondSignalReleasesAtOnce() {
@@ -303,12 +328,14 @@ struct WorkerSessionTests {
     worker.handle(.received(.with { $0.drain = true }))
     #expect(worker.session.nextWake == nil)
     worker.end(1, .completed([1]))
-    #expect(worker.handle(.received(.with { $0.recordedJobIds = [1] })) == [.finish])
+    #expect(worker.handle(.received(.with { $0.recordedJobIds = [1] })).isEmpty)
+    #expect(worker.handle(.disconnected) == [.finish])
   }
 
   @Test mutating func nothingHappensAfterTheEnd() {
     worker.attach()
     worker.handle(.shutdown)
+    worker.handle(.disconnected)
     #expect(worker.assign(worker.assignment(1)).isEmpty)
     #expect(worker.handle(.connected(models: ["m"])).isEmpty)
     #expect(worker.session.nextWake == nil)
