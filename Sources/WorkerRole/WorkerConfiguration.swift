@@ -18,7 +18,7 @@ public struct WorkerConfiguration: Sendable, Equatable {
   /// After the first signal to end, how long jobs in work may take to finish; what is left is then
   /// given back without its attempt being spent.
   public var shutdownGrace = Duration.seconds(30)
-  /// How long the queue may take to record what was given back.
+  /// How long the queue may take to record what was given back, and to end the stream.
   public var releaseTimeout = Duration.seconds(2)
   /// Bytes of outcomes kept while the queue is away.
   public var unsentOutcomeBytesMax = 64 << 20

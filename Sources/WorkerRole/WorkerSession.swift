@@ -51,10 +51,13 @@ struct WorkerSession {
   private enum Phase {
     /// → draining, releasing
     case working
-    /// Takes nothing new. → releasing at its deadline, finished
+    /// Takes nothing new. → releasing at its deadline, leaving, finished
     case draining(deadline: Duration?)
-    /// Waits for the queue to record what was given back. → finished
+    /// Waits for the queue to record what was given back. → leaving, finished
     case releasing(until: Duration)
+    /// Holds nothing and waits for the queue to end the stream: what it assigned before it heard of
+    /// the end is still on its way, and is given back. → finished
+    case leaving(until: Duration)
     case finished
   }
 
@@ -93,7 +96,7 @@ struct WorkerSession {
     case .releaseNow: actions += releaseRunning(now: now)
     case .tick: actions += wake(now: now)
     }
-    return actions + finishWhenDone()
+    return actions + finishWhenDone(now: now)
   }
 
   /// When ``Event/tick`` is due, on the clock of `handle`'s `now`.
@@ -104,7 +107,7 @@ struct WorkerSession {
     }
     switch phase {
     case .draining(let deadline?): wakes.append(deadline)
-    case .releasing(let until): wakes.append(until)
+    case .releasing(let until), .leaving(let until): wakes.append(until)
     case .draining(nil), .working, .finished: break
     }
     return wakes.min()
@@ -266,13 +269,16 @@ extension WorkerSession {
       return []
     case .draining:
       return releaseRunning(now: now)
-    case .releasing, .finished:
+    case .releasing, .leaving, .finished:
       return []
     }
   }
 
   private mutating func releaseRunning(now: Duration) -> [Action] {
-    if case .releasing = phase { return [] }
+    switch phase {
+    case .releasing, .leaving, .finished: return []
+    case .working, .draining: break
+    }
     phase = .releasing(until: now + configuration.releaseTimeout)
     let running = jobs.all.filter(\.isRunning).map(\.lease)
     for lease in running { jobs.release(lease) }
@@ -291,22 +297,27 @@ extension WorkerSession {
     switch phase {
     case .draining(let deadline?) where now >= deadline:
       return releaseRunning(now: now)
-    case .releasing(let until) where now >= until:
+    case .releasing(let until) where now >= until, .leaving(let until) where now >= until:
       phase = .finished
       return [.finish]
-    case .draining, .releasing, .working, .finished:
+    case .draining, .releasing, .leaving, .working, .finished:
       return sendProgress(now: now)
     }
   }
 
-  private mutating func finishWhenDone() -> [Action] {
+  private mutating func finishWhenDone(now: Duration) -> [Action] {
+    let until: Duration
     switch phase {
-    case .draining, .releasing:
-      guard jobs.isEmpty else { return [] }
+    case .draining: until = now + configuration.releaseTimeout
+    case .releasing(let end), .leaving(let end): until = end
+    case .working, .finished: return []
+    }
+    guard jobs.isEmpty else { return [] }
+    if case .detached = connection {
       phase = .finished
       return [.finish]
-    case .working, .finished:
-      return []
     }
+    phase = .leaving(until: until)
+    return []
   }
 }
