@@ -29,6 +29,8 @@ struct OutcomeView: Encodable {
       error = ErrorView(outcome.error)
       return
     }
+    // A list's jobs come without their results.
+    guard !outcome.result.isEmpty else { return }
     guard let result = try? RerankResult(serializedBytes: outcome.result) else {
       error = ErrorView(code: "DATA_LOSS", message: "the result is no RerankResult")
       return
