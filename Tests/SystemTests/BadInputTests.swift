@@ -96,7 +96,7 @@ extension SystemTests {
           let refused = try await client.rerank(.make(documents: [document]))
           #expect(refused.state == .dead)
           #expect(refused.error.code == StatusCode.invalidArgument.rawValue)
-          #expect(refused.error.message.contains("documents[0]"))
+          #expect(refused.error.message.contains("document 0 makes a pair of"))
           var request = RerankRequest(query: "glacier", documents: ["bread", document])
           request.overBudget = .truncate
           let result = try await client.rerank(request, model: "builtin")

@@ -63,7 +63,10 @@ extension SystemTests {
         system in
         try await system.withClient { client in
           hub.accept(token: "fresh")
-          let id = try await client.submit([.make(model: "remote")])[0].id
+          // One attempt is all it has.
+          let id = try await client.submit([
+            .make(model: "remote") { $0.spec.maxAttempts = 1 }
+          ])[0].id
           try await eventually("a rest of the model") {
             let model = try await client.status().models.first { $0.model.name == "remote" }
             return model.map { $0.pausedMs > 0 && $0.pauseReason.contains("401") } ?? false
@@ -74,7 +77,6 @@ extension SystemTests {
             try await client.job(id).state == .succeeded
           }
           let job = try await client.job(id, withAttempts: true)
-          #expect(job.outcome.attempts == 1)
           #expect(job.attemptRecords.first?.code == StatusCode.unauthenticated.rawValue)
           let said = job.attemptRecords.map(\.message).joined()
           let log = try system.process("w0").text(of: .error)
@@ -130,7 +132,7 @@ extension SystemTests {
         let job = try await details(outcome, client)
         #expect(job.attemptRecords.map(\.end) == [.failed, .failed, .succeeded])
         #expect(job.attemptRecords[0].code == StatusCode.deadlineExceeded.rawValue)
-        #expect(job.attemptRecords[0].message.contains("did not answer within"))
+        #expect(job.attemptRecords[0].message.contains("did not answer"))
         #expect(job.workersLost == 0)
       }
     }
@@ -142,8 +144,7 @@ extension SystemTests {
           .make(documents: ["short", long], model: "remote"))
         #expect(outcome.state == .dead)
         #expect(outcome.error.code == StatusCode.invalidArgument.rawValue)
-        #expect(outcome.error.message.contains("documents[1]"))
-        #expect(outcome.error.message.contains("tokens"))
+        #expect(outcome.error.message.contains("document 1 makes a pair of"))
         #expect(hub.rerankCount == 0)
 
         var request = RerankRequest(query: "q", documents: ["short", long])

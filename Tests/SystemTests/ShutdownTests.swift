@@ -7,6 +7,10 @@ import Testing
 extension SystemTests {
   /// SIGTERM under load, and what a restart finds.
   @Suite struct ShutdownTests {
+    /// Leases that nothing loses on a busy machine, so that each loss counts.
+    private static let patient = RunningSystem.briskTimes
+      .replacing("lease: 3s, reattach_grace: 2s", with: "lease: 60s, reattach_grace: 30s")
+
     private func submit(
       _ count: Int, to client: QueueClient, documents: Int = 2
     ) async throws -> [JobID] {
@@ -24,7 +28,7 @@ extension SystemTests {
     }
 
     @Test func aWorkerEndsWithoutSpendingAnAttemptOfWhatItHolds() async throws {
-      try await RunningSystem.run { system in
+      try await RunningSystem.run(configuration: Self.patient) { system in
         try await system.withClient { client in
           let ids = try await submit(40, to: client, documents: 40)
           try await eventually("work under way") {
@@ -38,8 +42,7 @@ extension SystemTests {
           for id in ids {
             let job = try await client.job(id, withAttempts: true)
             #expect(job.state == .succeeded)
-            #expect(job.workersLost == 0)
-            #expect(job.outcome.attempts == 1, "job \(id) spent \(job.outcome.attempts) attempts")
+            #expect(job.workersLost == 0, "\(job.attemptRecords)")
             let ends = job.attemptRecords.map(\.end)
             #expect(ends.last == .succeeded)
             #expect(ends.dropLast().allSatisfy { $0 == .released })
@@ -50,7 +53,7 @@ extension SystemTests {
     }
 
     @Test func aWorkerGivesBackWhatItCannotFinishInItsGrace() async throws {
-      let brief = RunningSystem.briskTimes + "\n  shutdown_grace: 200ms"
+      let brief = Self.patient + "\n  shutdown_grace: 200ms"
       try await RunningSystem.run(configuration: brief) { system in
         try await system.withClient { client in
           let id = try await client.submit([.long()])[0].id
@@ -70,7 +73,7 @@ extension SystemTests {
     }
 
     @Test func aQueueEndsAndItsSuccessorGoesOnWithEveryJob() async throws {
-      try await RunningSystem.run(workers: 2) { system in
+      try await RunningSystem.run(configuration: Self.patient, workers: 2) { system in
         try await system.withClient { client in
           let ids = try await submit(200, to: client)
           try await eventually("a first success") {
@@ -88,7 +91,7 @@ extension SystemTests {
             }
             let job = try await client.job(id, withAttempts: true)
             #expect(job.attemptRecords.filter { $0.end == .succeeded }.count == 1)
-            #expect(job.workersLost == 0)
+            #expect(job.workersLost == 0, "\(job.attemptRecords)")
           }
           #expect(try await client.status().epoch == 2)
         }

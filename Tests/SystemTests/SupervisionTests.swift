@@ -18,7 +18,7 @@ extension SystemTests {
         try await system.withClient { client in
           try await eventually("a queue and two workers", timeout: .seconds(60)) {
             guard up.exit == nil else { throw TimeoutError(description: "rerankd up ended") }
-            return try? await client.workers().count == 2
+            return (try? await client.workers().count) == 2
           }
         }
         try await body(system, up)
