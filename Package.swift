@@ -152,7 +152,12 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "rerankdTests", dependencies: ["rerankd", "RemoteEngine"], swiftSettings: strict),
+      name: "rerankdTests",
+      dependencies: [
+        "rerankd", "QueueRole", "Ledger", "WorkerRole", "EmbeddedEngine", "RemoteEngine",
+        argumentParser,
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "rerankctlTests",
       dependencies: ["rerankctl", "RerankdProtocol", "TestSupport", protobuf],

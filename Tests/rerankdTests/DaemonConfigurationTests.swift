@@ -1,5 +1,11 @@
+import ArgumentParser
+import EmbeddedEngine
 import Foundation
+import Ledger
+import QueueRole
+import RemoteEngine
 import Testing
+import WorkerRole
 
 @testable import rerankd
 
