@@ -1,3 +1,4 @@
+import Glibc
 public import RerankdProtocol
 import Synchronization
 public import ZeroMQ
@@ -24,7 +25,7 @@ public final class ScriptedQueue: Sendable {
   ) throws {
     let parts = try LoopParts(poller: Poller(), context: Context())
     let socket = try Socket(.router, in: parts.context)
-    self.endpoint = try socket.bind(Endpoint(endpoint))
+    self.endpoint = try Self.bind(socket, to: Endpoint(endpoint))
     parts.poller.add(socket)
     let loop = Loop(wakeUp: parts.poller.wakeUp)
     self.loop = loop
@@ -32,6 +33,19 @@ public final class ScriptedQueue: Sendable {
     try SocketThread.start(named: "scripted-queue") {
       loop.run(owned, answersPings: answersPings, script: script)
     }
+  }
+
+  /// A port that was free a moment ago may be taken for one more: by libzmq's own threads, or by
+  /// somebody's outgoing connection.
+  private static func bind(_ socket: Socket, to endpoint: Endpoint) throws -> Endpoint {
+    for _ in 0..<500 {
+      do {
+        return try socket.bind(endpoint)
+      } catch let error where error.code == EADDRINUSE {
+        usleep(20_000)
+      }
+    }
+    return try socket.bind(endpoint)
   }
 
   deinit { loop.stop() }
