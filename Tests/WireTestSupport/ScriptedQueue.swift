@@ -38,14 +38,16 @@ public final class ScriptedQueue: Sendable {
   /// A port that was free a moment ago may be taken for one more: by libzmq's own threads, or by
   /// somebody's outgoing connection.
   private static func bind(_ socket: Socket, to endpoint: Endpoint) throws -> Endpoint {
-    for _ in 0..<500 {
+    var attempts = 0
+    while true {
       do {
         return try socket.bind(endpoint)
-      } catch let error where error.code == EADDRINUSE {
+      } catch {
+        attempts += 1
+        guard error.code == EADDRINUSE, attempts < 500 else { throw error }
         usleep(20_000)
       }
     }
-    return try socket.bind(endpoint)
   }
 
   deinit { loop.stop() }
