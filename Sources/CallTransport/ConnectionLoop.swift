@@ -214,7 +214,8 @@ final class ConnectionLoop {
     // The CANCELs are handed over as far as the socket takes them; it sends them within its linger.
     try? sendAll()
     closeLink()
-    // Ends the context, which waits for the linger.
+    // Waits for the linger: whoever waits for the connection's end may end the process next.
+    context?.terminate()
     context = nil
     for command in mailbox.close() { command.refuse() }
     for done in closers { done?() }

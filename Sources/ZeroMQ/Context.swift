@@ -1,5 +1,6 @@
 internal import CZeroMQ
 internal import Glibc
+internal import Synchronization
 
 /// A libzmq context: its I/O threads, and the limit on its sockets.
 ///
@@ -14,6 +15,7 @@ internal import Glibc
 public final class Context: Sendable {
   /// libzmq's contexts are safe to use from every thread, so the pointer may be shared.
   nonisolated(unsafe) let pointer: UnsafeMutableRawPointer
+  private let isTerminated = Atomic(false)
 
   /// - Throws: `ZeroMQError` when the process has too few file descriptors left.
   public init(ioThreads: Int = 1, socketsMax: Int = 64) throws(ZeroMQError) {
@@ -26,9 +28,13 @@ public final class Context: Sendable {
     }
   }
 
+  deinit { terminate() }
+
   /// Waits until what the closed sockets still had to send is gone, for as long as their linger
-  /// allows. Sockets keep their context alive, so none is open here.
-  deinit {
+  /// allows. Every socket must be closed before. Who must know that all is sent, since the process
+  /// ends next, calls it: when the last reference goes is hard to say.
+  public func terminate() {
+    guard !isTerminated.exchange(true, ordering: .acquiringAndReleasing) else { return }
     while zmq_ctx_term(pointer) != 0, zmq_errno() == EINTR {}
   }
 
