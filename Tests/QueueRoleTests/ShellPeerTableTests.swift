@@ -60,13 +60,28 @@ import Testing
     }
 
     /// Opens a stream of which the core knows.
-    func openStream(_ callID: UInt64, on socket: ListenSocket = .producers) -> CallInstance? {
+    func openStream(
+      _ callID: UInt64, timeoutMs: UInt64 = 0, on socket: ListenSocket = .producers
+    ) -> CallInstance? {
       let method: RerankdProtocol.Method = socket == .workers ? .attach : .receive
-      let actions = open(callID, method.rawValue, flags: [], on: socket)
+      let actions = open(callID, method.rawValue, flags: [], timeoutMs: timeoutMs, on: socket)
       guard let origin = actions.validated.first?.origin, table.admitToCore(origin) else {
         return nil
       }
       return origin
+    }
+
+    @discardableResult
+    func cancel(_ callID: UInt64) -> [PeerAction] {
+      receive(Envelope(callID: callID, .cancel))
+    }
+
+    /// The CANCEL has come through the validator; returns the calls that the core hears of.
+    @discardableResult
+    func endCancelled(_ instance: CallInstance) -> [CallRef] {
+      var actions: [PeerAction] = []
+      table.endCancelled(instance, into: &actions)
+      return actions.ended
     }
 
     func receiveOversized(_ frames: [[UInt8]]) -> [PeerAction] {
@@ -341,15 +356,96 @@ import Testing
   @Test func cancelledCallIsReportedOnceTheCoreKnowsIt() throws {
     let table = table()
     let stream = try #require(table.openStream(1))
-    #expect(table.receive(Envelope(callID: 1, .cancel)).ended == [stream.call])
-    table.open(2)
-    #expect(table.receive(Envelope(callID: 2, .cancel)).isEmpty)
+    #expect(table.cancel(1).ended.isEmpty)
+    #expect(table.endCancelled(stream) == [stream.call])
+    // Of this one it has had nothing.
+    let unknown = try #require(table.open(2).validated.first?.origin)
+    table.cancel(2)
+    #expect(table.endCancelled(unknown).isEmpty)
+    // A call without a message has nothing on its way.
+    table.open(3, RerankdProtocol.Method.receive.rawValue, nil, flags: [])
+    #expect(table.cancel(3).isEmpty)
+    #expect(table.table.openCalls.isEmpty)
+  }
+
+  @Test func cancelComesBehindWhatWasSaidBeforeIt() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    let said =
+      table.receive(Envelope(callID: 1, .message(payload: [2]))).validated
+      + table.cancel(1).validated
+    guard said.count == 2, case .message(stream, .receive, [2], isFirst: false, _) = said[0],
+      case .cancel(stream) = said[1]
+    else {
+      Issue.record("\(said)")
+      return
+    }
+    #expect(table.table.admitToCore(stream))
+    #expect(table.endCancelled(stream) == [stream.call])
+    #expect(!table.table.admitToCore(stream))
+  }
+
+  @Test func cancelledCallTakesAndIsSentNothingMore() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1, timeoutMs: 500))
+    table.cancel(1)
+    #expect(table.receive(Envelope(callID: 1, .message(payload: [2]))).isEmpty)
+    #expect(table.receive(Envelope(callID: 1, .message(payload: [1])).frames() + [[1]]).isEmpty)
+    #expect(table.cancel(1).isEmpty)
+    #expect(table.table.address(of: stream) == nil)
+    #expect(table.table.openCalls.isEmpty)
+    var actions: [PeerAction] = []
+    table.table.release(400, of: stream, into: &actions)
+    table.table.sweep(nowMs: 1_500, into: &actions)
+    #expect(actions.isEmpty)
+    #expect(table.endCancelled(stream) == [stream.call])
+  }
+
+  @Test func cancelledCallEndsWithAFaultInWhatWasSaidBefore() throws {
+    let table = table()
+    let stream = try #require(table.openStream(1))
+    table.cancel(1)
+    var actions: [PeerAction] = []
+    table.table.fail(stream, CallError(.invalidArgument, "fault"), into: &actions)
+    #expect(actions.sent.isEmpty)
+    #expect(actions.ended == [stream.call])
+    #expect(!table.table.admitToCore(stream))
+    #expect(table.endCancelled(stream).isEmpty)
+  }
+
+  @Test func coreHearsOnceOfACancelledCallThatItHasEnded() throws {
+    let table = table()
+    let early = try #require(table.openStream(1))
+    table.cancel(1)
+    table.table.beginEnding(early.call)
+    #expect(table.table.address(of: early) == nil)
+    #expect(table.endCancelled(early).isEmpty)
+    let late = try #require(table.openStream(2))
+    table.table.beginEnding(late.call)
+    #expect(table.cancel(2).isEmpty)
+    #expect(table.table.address(of: late) == nil)
+  }
+
+  @Test func cancelledCallsMakeRoomForOthersAtOnce() throws {
+    let table = table()
+    for callID in 1...3 { #expect(table.open(UInt64(callID)).failure == nil) }
+    let origin = try #require(table.cancel(1).validated.first?.origin)
+    #expect(table.open(4).failure == nil)
+    #expect(table.open(5).failure?.code == .resourceExhausted)
+    table.endCancelled(origin)
+    #expect(table.open(6).failure?.code == .resourceExhausted)
   }
 
   @Test func messageOfACancelledCallDoesNotReachItsSuccessor() throws {
     let table = table()
     let first = try #require(table.open(1).validated.first?.origin)
-    table.receive(Envelope(callID: 1, .cancel))
+    table.cancel(1)
+    // Until the core has heard the end of the first.
+    guard case .reject? = table.open(1).sent.first?.body else {
+      Issue.record("not rejected")
+      return
+    }
+    table.endCancelled(first)
     let second = try #require(table.open(1).validated.first?.origin)
     #expect(!table.table.admitToCore(first))
     #expect(table.table.admitToCore(second))
@@ -517,14 +613,5 @@ extension [PeerAction] {
     sent.lazy.compactMap {
       if case .status(let status, payload: _) = $0.body { CallError(status: status) } else { nil }
     }.first
-  }
-}
-
-extension IntakeItem {
-  var origin: CallInstance? {
-    switch self {
-    case .message(let origin, _, _, isFirst: _, windowBytes: _), .end(let origin): origin
-    case .bare: nil
-    }
   }
 }

@@ -70,6 +70,32 @@ import ZeroMQ
     }
   }
 
+  @Test func acknowledgementJustBeforeACancelCounts() async throws {
+    try await TestQueue().run { endpoints in
+      let producer = try TestClient(endpoints.producers)
+      let worker = try TestWorker(endpoints.workers)
+      let consumer = try TestClient(endpoints.producers)
+      for _ in 0..<20 {
+        let id = try submit(producer, [try Sample.job { $0.replyChannel = "answers" }])[0]
+        try worker.complete(try worker.assignments())
+        var receive = ReceiveRequest()
+        receive.channel = "answers"
+        receive.credit = 1
+        let stream = try consumer.open(.receive, receive, end: false)
+        // Nothing comes again that was acknowledged before.
+        let deliveries = try consumer.message(stream, ReceiveResponse.self).deliveries
+        #expect(deliveries.map(\.outcome.jobID) == [id])
+        var acknowledge = ReceiveRequest()
+        acknowledge.acknowledgedJobIds = [id]
+        try consumer.send(
+          Envelope(callID: stream, .message(payload: acknowledge.serializedBytes())),
+          Envelope(callID: stream, .cancel))
+        // Asked behind the CANCEL on the same connection.
+        #expect(try get(consumer, id).delivery == .acknowledged)
+      }
+    }
+  }
+
   @Test func rerankWaitsForItsOutcome() async throws {
     try await TestQueue().run { endpoints in
       let producer = try TestClient(endpoints.producers)

@@ -51,6 +51,8 @@ extension QueueLoop {
       guard peers.admitToCore(origin) else { return }
       apply(.callEnded(origin.call))
       take(.finish(origin.call))
+    case .cancelled:
+      peers.endCancelled(origin, into: &actions)
     }
   }
 

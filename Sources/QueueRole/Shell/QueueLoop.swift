@@ -108,6 +108,11 @@ final class QueueLoop {
 
   var isClosing: Bool { phase != .serving }
 
+  /// Whether everything that was read has been dealt with.
+  private var isFinished: Bool {
+    validatorItems == 0 && checked.isEmpty && pipeline.isIdle
+  }
+
   /// Whether more may be read.
   private var hasRoom: Bool {
     !pipeline.isFull && checked.isEmpty && validatorItems < configuration.validatorItemsMax
@@ -214,10 +219,22 @@ final class QueueLoop {
   /// what a full connection keeps from leaving gets the rest of the grace.
   private func advanceClosing(_ untilMs: Int64) throws(ZeroMQError) {
     let isOver = nowMs >= untilMs
-    let isFinished = validatorItems == 0 && checked.isEmpty && pipeline.isIdle
     guard isFinished || isOver else { return }
-    // Calls that came meanwhile are refused; messages of older ones are left to their senders.
+    // Calls that came meanwhile are refused; messages of older ones are left to their senders, but
+    // for those of calls that were cancelled: nobody would send these again.
     try drain()
+    let cancelled = Set(
+      unchecked.lazy.compactMap { if case .cancel(let call) = $0 { call } else { nil } })
+    unchecked.removeAll { item in
+      if let call = item.origin { !cancelled.contains(call) } else { true }
+    }
+    if !unchecked.isEmpty, !isOver {
+      checkDrained()
+      admitChecked()
+      performActions()
+      commitAndSend()
+      guard isFinished else { return }
+    }
     unchecked = []
     for instance in peers.openCalls { peers.fail(instance, .queueIsClosing, into: &actions) }
     actions.removeAll { if case .callEnded = $0 { true } else { false } }

@@ -9,12 +9,24 @@ enum IntakeItem: Sendable {
   /// The peer sends nothing more on a stream. It passes through the validator so that it arrives
   /// behind the messages before it.
   case end(CallInstance)
+  /// The peer has ended the call, and takes the same way.
+  case cancel(CallInstance)
   case bare([UInt8])
+
+  /// Nil for bare jobs.
+  var origin: CallInstance? {
+    switch self {
+    case .message(let origin, _, _, isFirst: _, windowBytes: _), .end(let origin),
+      .cancel(let origin):
+      origin
+    case .bare: nil
+    }
+  }
 
   var bytes: Int {
     switch self {
     case .message(_, _, let message, _, _), .bare(let message): message.count
-    case .end: 0
+    case .end, .cancel: 0
     }
   }
 }
@@ -25,6 +37,7 @@ struct IntakeResult: Sendable {
     case inputs([QueueInput])
     case refused(CallError)
     case ended
+    case cancelled
   }
 
   /// Nil for bare jobs.
@@ -70,6 +83,8 @@ struct IntakeQueue {
         origin: origin, outcome: outcome, bytes: message.count, windowBytes: windowBytes)
     case .end(let origin):
       return IntakeResult(origin: origin, outcome: .ended, bytes: 0)
+    case .cancel(let origin):
+      return IntakeResult(origin: origin, outcome: .cancelled, bytes: 0)
     case .bare(let message):
       return IntakeResult(
         origin: nil, outcome: .inputs([decoder.bare(message)]), bytes: message.count)

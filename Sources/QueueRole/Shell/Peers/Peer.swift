@@ -40,6 +40,8 @@ final class Peer {
   /// When the core was last told that the peer is alive.
   var reportedHeardMs: Int64 = 0
   var calls: [UInt64: PeerCall] = [:]
+  /// How many of `calls` are cancelled: they no longer count for the peer.
+  var cancelledCalls = 0
   /// Bytes of unfinished messages of all its calls.
   var assemblingBytes = 0
 
@@ -49,14 +51,17 @@ final class Peer {
     self.routingID = routingID
     lastHeardMs = nowMs
   }
+
+  var servedCalls: Int { calls.count - cancelledCalls }
 }
 
-/// A call from OPEN until its STATUS has left. A class as well: a copy of it, however short-lived,
-/// would make the next fragment copy all the fragments before it.
+/// A call from OPEN until its STATUS has left, or its CANCEL is through the validator. A class as
+/// well: a copy of it, however short-lived, would make the next fragment copy all the fragments
+/// before it.
 final class PeerCall {
   enum Phase {
-    /// Goes to `ending` when the core or the shell decides its end; is removed by CANCEL, and with
-    /// its peer.
+    /// Goes to `ending` when the core or the shell decides its end; is removed when a CANCEL is
+    /// through the validator, and with its peer.
     case open
     /// Its STATUS waits for a batch to be durable. Is removed when that leaves, and by CANCEL.
     case ending
@@ -67,6 +72,8 @@ final class PeerCall {
   /// Monotonic; nil: none was set.
   let deadlineMs: Int64?
   var phase = Phase.open
+  /// The client has said CANCEL, which follows what it said before through the validator.
+  var isCancelled = false
   var assembler: MessageAssembler
   var window: ReceiveWindow
   /// Whole messages handed to the validator so far.
@@ -75,6 +82,9 @@ final class PeerCall {
   var isHalfClosed = false
   /// The core has had an input of this call, and is to hear when it ends otherwise.
   var isKnownToCore = false
+
+  /// Whether the client may say more, and is owed a STATUS.
+  var isServed: Bool { phase == .open && !isCancelled }
 
   init(
     method: RerankdProtocol.Method, serial: UInt64, deadlineMs: Int64?, limits: ProtocolLimits

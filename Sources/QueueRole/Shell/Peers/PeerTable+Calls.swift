@@ -38,7 +38,7 @@ extension PeerTable {
           "\(method.rawValue) is served on the queue's other socket "
             + "(\(peer.key.socket == .workers ? "producers" : "workers"))", reason: "WRONG_SOCKET"))
     }
-    guard peer.calls.count < limits.wire.openCallsMax else {
+    guard peer.servedCalls < limits.wire.openCallsMax else {
       return refuse(
         CallError(
           .resourceExhausted, "\(limits.wire.openCallsMax) calls are open on this connection",
@@ -58,7 +58,7 @@ extension PeerTable {
     _ peer: Peer, _ callID: UInt64, _ payload: [UInt8]?, _ flags: Envelope.Flags,
     into actions: inout [PeerAction]
   ) {
-    guard let call = peer.calls[callID], call.phase == .open else { return }
+    guard let call = peer.calls[callID], call.isServed else { return }
     guard !call.isHalfClosed else {
       guard payload != nil else { return }
       let error = CallError(
@@ -129,11 +129,27 @@ extension PeerTable {
     return whole
   }
 
+  /// The client has ended a call: nothing more of it is taken or sent. The core is to have what the
+  /// client said before, some of which may be with the validator still, and then to hear of the end.
+  mutating func cancel(
+    _ peer: Peer, _ callID: UInt64, into actions: inout [PeerAction]
+  ) {
+    guard let call = peer.calls[callID], !call.isCancelled else { return }
+    guard call.phase == .open, call.messages > 0 else {
+      return remove(peer, callID, into: &actions)
+    }
+    call.isCancelled = true
+    peer.cancelledCalls += 1
+    dropUnfinishedMessage(peer, call)
+    let instance = CallInstance(call: CallRef(peer: peer.id, call: callID), serial: call.serial)
+    actions.append(.validate(.cancel(instance)))
+  }
+
   /// Ends a call that this side finds fault with. Nothing that it waited for will be sent.
   mutating func fail(
     _ peer: Peer, _ callID: UInt64, _ error: CallError, into actions: inout [PeerAction]
   ) {
-    guard peer.calls[callID]?.phase == .open else { return }
+    guard peer.calls[callID]?.isServed == true else { return }
     actions.append(
       .send(peer.key.socket, routingID: peer.routingID, .failure(callID: callID, error)))
     remove(peer, callID, into: &actions)
@@ -143,10 +159,16 @@ extension PeerTable {
     _ peer: Peer, _ callID: UInt64, into actions: inout [PeerAction]
   ) {
     guard let call = peer.calls.removeValue(forKey: callID) else { return }
-    peer.assemblingBytes -= call.assembler.pendingBytes
-    assemblingBytes -= call.assembler.pendingBytes
+    if call.isCancelled { peer.cancelledCalls -= 1 }
+    dropUnfinishedMessage(peer, call)
     if call.isKnownToCore, call.phase == .open {
       actions.append(.callEnded(CallRef(peer: peer.id, call: callID)))
     }
+  }
+
+  private mutating func dropUnfinishedMessage(_ peer: Peer, _ call: PeerCall) {
+    peer.assemblingBytes -= call.assembler.pendingBytes
+    assemblingBytes -= call.assembler.pendingBytes
+    call.assembler = MessageAssembler(limits: limits.wire)
   }
 }

@@ -6,8 +6,8 @@ extension PeerTable {
 
   /// Whether anything of a call may still be sent, and where to.
   func address(of instance: CallInstance) -> (socket: ListenSocket, routingID: [UInt8])? {
-    guard let peer = peers[instance.call.peer],
-      peer.calls[instance.call.call]?.serial == instance.serial
+    guard let peer = peers[instance.call.peer], let call = peer.calls[instance.call.call],
+      call.serial == instance.serial, !call.isCancelled
     else { return nil }
     return (peer.key.socket, peer.routingID)
   }
@@ -50,20 +50,29 @@ extension PeerTable {
     remove(peer, instance.call.call, into: &none)
   }
 
-  mutating func fail(
-    _ instance: CallInstance, _ error: CallError, into actions: inout [PeerAction]
-  ) {
+  /// The core has had all that the client said before its CANCEL.
+  mutating func endCancelled(_ instance: CallInstance, into actions: inout [PeerAction]) {
     guard let peer = peers[instance.call.peer],
       peer.calls[instance.call.call]?.serial == instance.serial
     else { return }
+    remove(peer, instance.call.call, into: &actions)
+  }
+
+  mutating func fail(
+    _ instance: CallInstance, _ error: CallError, into actions: inout [PeerAction]
+  ) {
+    guard let peer = peers[instance.call.peer], let call = peer.calls[instance.call.call],
+      call.serial == instance.serial
+    else { return }
+    // Nobody waits for a STATUS, but what follows the fault is void all the same.
+    guard !call.isCancelled else { return remove(peer, instance.call.call, into: &actions) }
     fail(peer, instance.call.call, error, into: &actions)
   }
 
   /// The core has dealt with so many bytes of a stream.
   func release(_ bytes: Int, of instance: CallInstance, into actions: inout [PeerAction]) {
     guard bytes > 0, let peer = peers[instance.call.peer],
-      let call = peer.calls[instance.call.call], call.serial == instance.serial,
-      call.phase == .open
+      let call = peer.calls[instance.call.call], call.serial == instance.serial, call.isServed
     else { return }
     guard let grant = call.window.release(bytes) else { return }
     actions.append(
@@ -78,7 +87,7 @@ extension PeerTable {
     ids[peer.key] = nil
     counts[peer.key.socket, default: 0] -= 1
     // Without calls it has lost nothing, and its next OPEN is as good as any.
-    if !peer.calls.isEmpty { forgotten.insert(peer.key) }
+    if peer.servedCalls > 0 { forgotten.insert(peer.key) }
     for callID in peer.calls.keys.sorted() { remove(peer, callID, into: &actions) }
     actions.append(.forgotten(id))
   }
@@ -105,7 +114,7 @@ extension PeerTable {
     guard earliestDeadlineMs <= nowMs else { return }
     earliestDeadlineMs = .max
     for peer in peers.values {
-      for (callID, call) in peer.calls where call.phase == .open {
+      for (callID, call) in peer.calls where call.isServed {
         guard let deadlineMs = call.deadlineMs else { continue }
         if deadlineMs <= nowMs {
           let error = CallError(.deadlineExceeded, "the call's timeout is over")
@@ -120,7 +129,7 @@ extension PeerTable {
   /// Every call that still waits for something, oldest first.
   var openCalls: [CallInstance] {
     peers.values.flatMap { peer in
-      peer.calls.filter { $0.value.phase == .open }.map { callID, call in
+      peer.calls.filter { $0.value.isServed }.map { callID, call in
         CallInstance(call: CallRef(peer: peer.id, call: callID), serial: call.serial)
       }
     }

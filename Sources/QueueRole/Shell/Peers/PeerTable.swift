@@ -95,7 +95,7 @@ struct PeerTable {
       feed(known, envelope.callID, payload, envelope.flags, into: &actions)
     case .cancel:
       guard let known else { return }
-      remove(known, envelope.callID, into: &actions)
+      cancel(known, envelope.callID, into: &actions)
     case .reject:
       malformedMessages += 1
     case .status, .window:
