@@ -130,7 +130,7 @@ extension PeerTable {
   }
 
   /// The client has ended a call: nothing more of it is taken or sent. The core is to have what the
-  /// client said before, some of which may be with the validator still, and then to hear of the end.
+  /// client said before, some of which may still be with the validator, then to hear of the end.
   mutating func cancel(
     _ peer: Peer, _ callID: UInt64, into actions: inout [PeerAction]
   ) {
