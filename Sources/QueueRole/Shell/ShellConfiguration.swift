@@ -73,8 +73,9 @@ extension ShellConfiguration {
       if !endpoint.isLoopbackOrIPC, !isEncrypted, !(insecureListen && insecureListenConfirmed) {
         return (
           key,
-          "'\(text)' can be reached from other machines: set shell.curveSecretKeyPath, listen on "
-            + "loopback or ipc, or set both insecureListen and insecureListenConfirmed"
+          "'\(text)' can be reached from other machines: name a curve_secret_key_file under "
+            + "queue.sockets, listen on loopback or ipc, or allow it twice, by insecure: true under "
+            + "queue.sockets and by --insecure"
         )
       }
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import QueueRole
 import ServiceLifecycle
 import UnixSignals
 
@@ -78,8 +79,19 @@ func reportingFailures(_ body: () async throws -> Void) async throws {
     try await body()
   } catch let error as ConfigurationError {
     throw failure(error, exitCode: 78)
+  } catch let error as QueueError {
+    throw failure(error, exitCode: exitCode(for: error.code))
   } catch where !(error is ExitCode || error is ValidationError || error is CleanExit) {
     throw failure(error, exitCode: 1)
+  }
+}
+
+/// sysexits' EX_CONFIG and EX_IOERR, as the command's help has them.
+private func exitCode(for code: QueueError.Code) -> Int32 {
+  switch code {
+  case .configuration: 78
+  case .ledger: 74
+  case .socket: 1
   }
 }
 
