@@ -47,8 +47,9 @@ final class KillLoopLoad: Sendable {
     var number = 0
     while isProducing {
       try await eventually("room for more jobs", timeout: .seconds(120)) {
-        !isProducing || state.withLock { $0.acknowledged.count - $0.delivered.count }
-          < Self.outstandingMax
+        !isProducing
+          || state.withLock { $0.acknowledged.count - $0.delivered.count }
+            < Self.outstandingMax
       }
       let keys = (number..<number + Self.batchJobs).map { "key-\($0)" }
       number += keys.count
@@ -134,7 +135,8 @@ final class KillLoopLoad: Sendable {
   private func note(_ delivery: ReceivedDelivery) throws {
     let outcome = delivery.outcome
     guard outcome.state == .succeeded else {
-      throw BrokenPromise("job \(delivery.jobID) ended as \(outcome.state): \(outcome.error.message)")
+      throw BrokenPromise(
+        "job \(delivery.jobID) ended as \(outcome.state): \(outcome.error.message)")
     }
     try state.withLock { state in
       let former = state.delivered.updateValue(outcome.result, forKey: outcome.jobID)
