@@ -10,8 +10,9 @@ public struct WorkerConfiguration: Sendable, Equatable {
   /// Request bytes of the jobs held at once. One job may have more, and then comes alone.
   public var creditBytes = 64 << 20
 
-  /// How long a job may take here, when its own deadline is not nearer.
-  public var jobTimeout = Duration.seconds(300)
+  /// How long a job may take here, when its own deadline is not nearer: a backstop. An engine that
+  /// hangs loses its jobs by their leases long before, and the largest job takes a core most of an hour.
+  public var jobTimeout = Duration.seconds(3_600)
   /// Documents of one job.
   public var documentsMax = 100_000
 

@@ -540,6 +540,7 @@ public nonisolated struct JobOutcome: Sendable {
   /// Clears the value of `error`. Subsequent reads from it will return its default value.
   public mutating func clearError() {self._error = nil}
 
+  /// Assignments, those that were given back unspent included.
   public var attempts: UInt32 = 0
 
   public var tenant: String = String()

@@ -224,6 +224,8 @@ public nonisolated struct JobDetails: @unchecked Sendable {
   /// Clears the value of `spec`. Subsequent reads from it will return its default value.
   public mutating func clearSpec() {_uniqueStorage()._spec = nil}
 
+  /// Assignments so far, those that were given back unspent included: only spent ones count against
+  /// spec.max_attempts.
   public var attempts: UInt32 {
     get {_storage._attempts}
     set {_uniqueStorage()._attempts = newValue}
