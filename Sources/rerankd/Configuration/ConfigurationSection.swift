@@ -129,11 +129,6 @@ final class ConfigurationSection {
     return sections
   }
 
-  /// Whether the file has this key, without reading it.
-  func has(_ key: String) -> Bool {
-    entries[key] != nil
-  }
-
   /// An error about a value that is well formed and still wrong.
   func error(_ key: String, _ message: String) -> ConfigurationError {
     let node = entries[key]?.value
