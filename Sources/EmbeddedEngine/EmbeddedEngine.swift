@@ -6,13 +6,13 @@ import Tokenization
 ///
 /// A call to ``score(_:progress:)`` becomes a `ScoringJob`: its documents, cut into chunks of about
 /// equal work. `LanePool` has one thread a core. A lane takes a chunk of the job that has waited
-/// longest for one, encodes its pairs, runs the model (`BertNetwork`) over all of them at once and
+/// longest for one, encodes its pairs, runs the model (a ``CrossEncoderNetwork``) over all of them at once and
 /// writes down their logits; so a large job shares the lanes with a small one, and each moves on. A
 /// score depends on the pair alone, bit for bit: not on its chunk, its lane or its neighbours.
 ///
 /// A model (``EmbeddedModel``) is a Hugging Face folder or the file inside the binary; both are a
-/// `WeightSource`, from which `BertWeights` takes its tensors by name and packs them for the kernels
-/// in C (`CEngineKernels`).
+/// `WeightSource`, from which the network takes its tensors by name; a `PackedLinear` packs them for
+/// the kernels in C (`CEngineKernels`).
 public final class EmbeddedEngine: RerankEngine {
   public let name = "embedded"
   private let modelsByName: [String: EmbeddedModel]
@@ -83,7 +83,7 @@ public final class EmbeddedEngine: RerankEngine {
       scores: output.logits.map { model.scoreKind.score(ofLogit: $0) },
       usage: TokenUsage(
         promptTokens: output.tokenCount, totalTokens: output.tokenCount, estimated: false),
-      model: model.name, scoreKind: model.scoreKind, precision: model.precision)
+      model: model.name, scoreKind: model.scoreKind, precision: model.network.precision.rawValue)
   }
 
   private func check(_ request: ScoringRequest) throws {

@@ -6,15 +6,13 @@ import Tokenization
 public final class EmbeddedModel: Sendable {
   /// As the catalogue of models names it.
   public let name: String
-  let network: BertNetwork
+  let network: any CrossEncoderNetwork
   let tokenizer: Tokenizer
-  /// Of the weights: "fp32", or "int8" for the model inside the binary. All arithmetic is fp32.
-  let precision: String
 
   /// Tokens of one pair, the control tokens around its texts included.
-  public var contextTokens: Int { network.configuration.positionCount }
+  public var contextTokens: Int { network.contextTokens }
 
-  var scoreKind: ScoreKind { network.configuration.scoreKind }
+  var scoreKind: ScoreKind { network.scoreKind }
 
   /// Loads a Hugging Face folder: config.json, model.safetensors, and tokenizer.json or vocab.txt.
   ///
@@ -23,15 +21,14 @@ public final class EmbeddedModel: Sendable {
   public static func load(
     folder: URL, name: String, kernelPath: KernelPath? = nil
   ) throws -> EmbeddedModel {
-    let configuration = try BertConfiguration(readConfiguration(in: folder))
-    let weights = try BertWeights(
-      from: SafetensorsFile(url: weightsFile(in: folder)), configuration: configuration)
+    let network = try readConfiguration(in: folder).network(
+      label: "config.json", weights: { try SafetensorsFile(url: weightsFile(in: folder)) },
+      precision: .fp32, path: usable(kernelPath))
     let tokenizer = try understanding("the tokenizer of \(folder.path)") {
       try Tokenizer.load(folder: folder.path)
     }
     return try EmbeddedModel(
-      name: name, configuration: configuration, weights: weights, tokenizer: tokenizer,
-      kernelPath: kernelPath, precision: "fp32")
+      name: name, network: network, tokenizer: tokenizer)
   }
 
   /// Loads the model inside the binary, and scores its golden pairs to see that this build and this
@@ -45,24 +42,34 @@ public final class EmbeddedModel: Sendable {
   static func load(
     _ file: BuiltInModelFile, name: String, kernelPath: KernelPath?
   ) throws -> EmbeddedModel {
-    let configuration = try BertConfiguration(file.manifest.config, label: file.label)
+    let network = try file.manifest.config.network(
+      label: file.label, weights: { file }, precision: .fp32, path: usable(kernelPath))
     var options = WordPieceOptions()
     options.lowercase = file.manifest.tokenizer.lowercase
     let tokenizer = try understanding("the vocabulary of \(file.label)") {
       try Tokenizer(wordPieceVocabulary: file.vocabulary, options: options)
     }
-    let model = try EmbeddedModel(
-      name: name, configuration: configuration,
-      weights: BertWeights(from: file, configuration: configuration), tokenizer: tokenizer,
-      kernelPath: kernelPath, precision: "int8")
+    let model = try EmbeddedModel(name: name, network: network, tokenizer: tokenizer)
     try model.check(file.manifest.golden)
     return model
   }
 
   private init(
-    name: String, configuration: BertConfiguration, weights: BertWeights, tokenizer: Tokenizer,
-    kernelPath: KernelPath?, precision: String
+    name: String, network: any CrossEncoderNetwork, tokenizer: Tokenizer
   ) throws {
+    guard tokenizer.vocabularyCount <= network.vocabularySize else {
+      throw EmbeddedEngineError(
+        code: .unsupportedModel,
+        message: "model \(name): the tokenizer knows \(tokenizer.vocabularyCount) tokens and the "
+          + "weights have \(network.vocabularySize); do they belong together?")
+    }
+    self.name = name
+    self.network = network
+    self.tokenizer = tokenizer
+  }
+
+  /// The path, if this machine can run it; nil asks for the fastest.
+  private static func usable(_ kernelPath: KernelPath?) throws -> KernelPath {
     let path = kernelPath ?? .best
     guard path.isSupported else {
       throw EmbeddedEngineError(
@@ -70,16 +77,7 @@ public final class EmbeddedModel: Sendable {
         message: "this machine cannot run the kernel path \(path.rawValue); leave it out to get "
           + "\(KernelPath.best.rawValue)")
     }
-    guard tokenizer.vocabularyCount <= configuration.vocabularySize else {
-      throw EmbeddedEngineError(
-        code: .unsupportedModel,
-        message: "model \(name): the tokenizer knows \(tokenizer.vocabularyCount) tokens and the "
-          + "weights have \(configuration.vocabularySize); do they belong together?")
-    }
-    self.name = name
-    self.network = BertNetwork(configuration: configuration, weights: weights, path: path)
-    self.tokenizer = tokenizer
-    self.precision = precision
+    return path
   }
 
   /// How far a golden pair's logit may be from the manifest's: rounding in fp32 stays a hundredfold
@@ -106,7 +104,7 @@ public final class EmbeddedModel: Sendable {
     }
   }
 
-  private static func readConfiguration(in folder: URL) throws -> BertConfigurationFile {
+  private static func readConfiguration(in folder: URL) throws -> NetworkConfiguration {
     let url = folder.appending(path: "config.json")
     let json: Data
     do {
@@ -118,7 +116,7 @@ public final class EmbeddedModel: Sendable {
         underlying: error)
     }
     return try understanding(url.path) {
-      try JSONDecoder().decode(BertConfigurationFile.self, from: json)
+      try JSONDecoder().decode(NetworkConfiguration.self, from: json)
     }
   }
 

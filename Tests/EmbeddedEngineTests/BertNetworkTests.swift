@@ -16,12 +16,12 @@ import Tokenization
   func logitsAreTheReferences(model: TinyModel, path: KernelPath) throws {
     let pairs = try model.golden()
     #expect(pairs.count == 24)
-    #expect(try model.load(path).network.goldenError(pairs) <= Self.tolerance)
+    #expect(try model.network(path).goldenError(pairs) <= Self.tolerance)
   }
 
   @Test(arguments: TinyModel.allCases, paths)
   func everyLayersOutputIsTheReferences(model: TinyModel, path: KernelPath) throws {
-    let network = try model.load(path).network
+    let network = try model.network(path)
     var layersSeen = 0
     for pair in try model.golden() {
       guard let expected = pair.hidden else { continue }
@@ -37,7 +37,7 @@ import Tokenization
 
   @Test(arguments: TinyModel.allCases, paths)
   func batchedEqualsSingleBitForBit(model: TinyModel, path: KernelPath) throws {
-    let network = try model.load(path).network
+    let network = try model.network(path)
     let pairs = try model.golden()
     let single = pairs.map { network.logits(ofPairs: [$0])[0] }
     #expect(network.logits(ofPairs: pairs) == single)
@@ -53,7 +53,7 @@ import Tokenization
     let pairs = try GoldenPair.read(in: folder)
     let model = try EmbeddedModel.load(folder: folder, name: "development", kernelPath: path)
     #expect(pairs.count == 12)
-    #expect(model.network.goldenError(pairs) <= Self.tolerance)
+    #expect(try model.bert.goldenError(pairs) <= Self.tolerance)
     // The reference took an empty document for none, and left out its separator.
     for pair in pairs where !pair.document.isEmpty {
       let encoded = model.tokenizer.encodePair(query: pair.query, document: pair.document)
@@ -79,7 +79,9 @@ import Tokenization
       case .noQueryBias: weights.layers[0].query.bias = zeros(hidden)
       case .noValueBias:
         let bias = weights.layers[0].keyValue.bias
-        weights.layers[0].keyValue.bias = filled(2 * hidden) { $0 < hidden ? bias.start[$0] : 0 }
+        weights.layers[0].keyValue.bias = filled(2 * hidden) {
+          $0 < hidden ? bias?.start[$0] ?? 0 : 0
+        }
       case .noAttentionOutputBias: weights.layers[last].attentionOutput.bias = zeros(hidden)
       case .noUpBias:
         weights.layers[last].up.bias = zeros(network.configuration.intermediateSize)
@@ -132,7 +134,7 @@ import Tokenization
 
   @Test(arguments: TinyModel.allCases, Mutation.allCases)
   func aMutationFailsTheGoldens(model: TinyModel, mutation: Mutation) throws {
-    var network = try model.load().network
+    var network = try model.network()
     mutation.apply(to: &network)
     #expect(network.goldenError(try model.golden()) > 2 * Self.tolerance)
   }

@@ -15,7 +15,7 @@ import Testing
     let model = try EmbeddedModel.builtIn(kernelPath: path)
     #expect(model.name == "builtin")
     #expect(model.contextTokens == 512)
-    #expect(model.precision == "int8")
+    #expect(model.network.precision == .fp32)
     #expect(try BuiltInModelFile.embedded().manifest.golden.count == 4)
   }
 
@@ -36,7 +36,7 @@ import Testing
     #expect(result.scores[2].relevanceScore > 0.9)
     #expect(result.scores[3].relevanceScore < 0.1)
     #expect(result.scoreKind == .sigmoid)
-    #expect(result.precision == "int8")
+    #expect(result.precision == "fp32")
   }
 
   @Test func aWrongLogitFailsToLoad() throws {

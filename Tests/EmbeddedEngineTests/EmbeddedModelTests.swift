@@ -17,7 +17,7 @@ import Tokenization
       #expect(encoded.tokenTypes == pair.tokenTypes)
     }
     #expect(loaded.contextTokens == 64)
-    #expect(loaded.precision == "fp32")
+    #expect(loaded.network.precision == .fp32)
   }
 
   /// A field of config.json, its new value as JSON, and what the error must say.

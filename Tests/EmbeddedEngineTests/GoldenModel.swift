@@ -1,5 +1,6 @@
 import Foundation
 import TestSupport
+import Testing
 import Tokenization
 
 @testable import EmbeddedEngine
@@ -40,7 +41,17 @@ enum TinyModel: String, CaseIterable {
     try EmbeddedModel.load(folder: folder, name: rawValue, kernelPath: path)
   }
 
+  func network(_ path: KernelPath? = nil) throws -> BertNetwork {
+    try load(path).bert
+  }
+
   func golden() throws -> [GoldenPair] { try GoldenPair.read(in: folder) }
+}
+
+extension EmbeddedModel {
+  var bert: BertNetwork {
+    get throws { try #require(network as? BertNetwork) }
+  }
 }
 
 extension BertNetwork {

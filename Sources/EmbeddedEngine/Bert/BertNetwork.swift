@@ -1,4 +1,5 @@
 import CEngineKernels
+import Scoring
 import Tokenization
 
 /// A BERT cross-encoder's forward pass: token ids in, one logit a pair out.
@@ -6,29 +7,39 @@ import Tokenization
 /// The linear layers see the tokens of all pairs as one matrix of T rows without padding; attention
 /// runs per pair and head. Only the first token of a pair is read at the end, so in the last layer
 /// keys and values are computed for all tokens and everything else for that one row.
-struct BertNetwork: Sendable {
+struct BertNetwork: CrossEncoderNetwork {
   var configuration: BertConfiguration
   var weights: BertWeights
-  var path: KernelPath
+  let precision: Precision
+  let path: KernelPath
+
+  var contextTokens: Int { configuration.positionCount }
+  var vocabularySize: Int { configuration.vocabularySize }
+  var scoreKind: ScoreKind { configuration.scoreKind }
 
   /// Floats of scratch that a batch of so many tokens needs.
   func scratchFloats(tokens: Int) -> Int {
     let configuration = configuration
+    let shared = weights.linears.map { $0.scratchFloats(rows: tokens) }.max() ?? 0
     return tokens * (5 * configuration.hiddenSize + configuration.intermediateSize)
-      + engine_attention_scratch_floats(
-        min(tokens, configuration.positionCount), configuration.headSize)
+      + max(
+        shared,
+        engine_attention_scratch_floats(
+          min(tokens, configuration.positionCount), configuration.headSize))
   }
 
-  /// The logits of the batch's pairs, in their order.
+  func logits(of batch: TokenBatch, scratch: FloatBuffer) -> [Float] {
+    logits(of: batch, scratch: scratch) { _, _ in }
+  }
+
+  /// The logits, for whoever looks at the layers too.
   ///
   /// - Parameters:
-  ///   - batch: pairs of at most ``BertConfiguration/positionCount`` tokens each.
-  ///   - scratch: at least ``scratchFloats(tokens:)`` floats, for this call alone.
   ///   - observe: sees the hidden states [rows][H] after the embeddings (0) and after each layer
   ///     (1…); after the last layer there is one row a pair.
   func logits(
     of batch: TokenBatch, scratch: FloatBuffer,
-    observe: (_ layer: Int, _ hidden: UnsafeBufferPointer<Float>) -> Void = { _, _ in }
+    observe: (_ layer: Int, _ hidden: UnsafeBufferPointer<Float>) -> Void
   ) -> [Float] {
     let hiddenSize = configuration.hiddenSize
     let tokens = batch.tokenCount
@@ -37,38 +48,41 @@ struct BertNetwork: Sendable {
     let projected = hidden + tokens * hiddenSize  // [T][3H]: queries, keys, values; or [T][H]
     let context = projected + 3 * tokens * hiddenSize  // [T][H]
     let intermediate = context + tokens * hiddenSize  // [T][I]
-    let attentionScratch = intermediate + tokens * configuration.intermediateSize
+    // Of the product or the head that is being computed.
+    let shared = intermediate + tokens * configuration.intermediateSize
 
     embed(batch, into: hidden, positions: context)
     observe(0, UnsafeBufferPointer(start: hidden, count: tokens * hiddenSize))
     var rows = tokens
     for (index, layer) in weights.layers.enumerated() {
       let stride = 3 * hiddenSize
-      apply(layer.keyValue, rows, hidden, to: projected + hiddenSize, stride: stride)
+      apply(
+        layer.keyValue, rows, hidden, to: projected + hiddenSize, stride: stride, scratch: shared)
       let isLast = index == weights.layers.count - 1
       if isLast {
         rows = batch.pairCount
         keepFirstTokens(of: batch, in: hidden)
       }
-      apply(layer.query, rows, hidden, to: projected, stride: stride)
+      apply(layer.query, rows, hidden, to: projected, stride: stride, scratch: shared)
       for pair in 0..<batch.pairCount {
         let first = batch.bounds[pair]
         let count = batch.bounds[pair + 1] - first
         attend(
           queries: projected + (isLast ? pair : first) * stride, queryRows: isLast ? 1 : count,
           keys: projected + first * stride + hiddenSize, tokens: count,
-          to: context + (isLast ? pair : first) * hiddenSize, scratch: attentionScratch)
+          to: context + (isLast ? pair : first) * hiddenSize, scratch: shared)
       }
-      apply(layer.attentionOutput, rows, context, to: projected, stride: hiddenSize)
+      apply(
+        layer.attentionOutput, rows, context, to: projected, stride: hiddenSize, scratch: shared)
       normalize(layer.attentionNorm, rows, hidden, adding: projected)
       apply(
         layer.up, rows, hidden, to: intermediate, stride: configuration.intermediateSize,
-        activation: configuration.activation.kernelActivation)
-      apply(layer.down, rows, intermediate, to: projected, stride: hiddenSize)
+        activation: configuration.activation.kernelActivation, scratch: shared)
+      apply(layer.down, rows, intermediate, to: projected, stride: hiddenSize, scratch: shared)
       normalize(layer.outputNorm, rows, hidden, adding: projected)
       observe(index + 1, UnsafeBufferPointer(start: hidden, count: rows * hiddenSize))
     }
-    apply(weights.pooler, rows, hidden, to: context, stride: hiddenSize)
+    apply(weights.pooler, rows, hidden, to: context, stride: hiddenSize, scratch: shared)
     engine_tanh(rows * hiddenSize, context)
     return (0..<rows).map { pair in
       engine_dot(hiddenSize, context + pair * hiddenSize, weights.classifier.start)
@@ -127,13 +141,13 @@ struct BertNetwork: Sendable {
   }
 
   private func apply(
-    _ linear: BertWeights.Linear, _ rows: Int, _ input: UnsafePointer<Float>,
-    to output: UnsafeMutablePointer<Float>, stride: Int, activation: engine_activation = .none
+    _ linear: PackedLinear, _ rows: Int, _ input: UnsafePointer<Float>,
+    to output: UnsafeMutablePointer<Float>, stride: Int, activation: engine_activation = .none,
+    scratch: UnsafeMutablePointer<Float>
   ) {
-    engine_gemm(
-      path.enginePath, rows, linear.weights.rows, linear.weights.columns, input,
-      linear.weights.columns, linear.weights.panels.start, linear.bias.start, activation, output,
-      stride)
+    linear.apply(
+      rows: rows, input: input, inputStride: linear.inputs, output: output, outputStride: stride,
+      activation: activation, scratch: scratch)
   }
 
   private func normalize(

@@ -1,12 +1,6 @@
 /// The weights of a BERT cross-encoder, in the layouts that the kernels read. H is the hidden size,
 /// I the intermediate size.
 struct BertWeights: Sendable {
-  /// output = input · weightsᵀ + bias
-  struct Linear: Sendable {
-    var weights: PackedMatrix
-    var bias: FloatBuffer
-  }
-
   struct Norm: Sendable {
     var gain: FloatBuffer
     var bias: FloatBuffer
@@ -14,16 +8,16 @@ struct BertWeights: Sendable {
 
   struct Layer: Sendable {
     /// [H][H]
-    var query: Linear
+    var query: PackedLinear
     /// [2H][H]: keys, then values.
-    var keyValue: Linear
+    var keyValue: PackedLinear
     /// [H][H]
-    var attentionOutput: Linear
+    var attentionOutput: PackedLinear
     var attentionNorm: Norm
     /// [I][H]
-    var up: Linear
+    var up: PackedLinear
     /// [H][I]
-    var down: Linear
+    var down: PackedLinear
     var outputNorm: Norm
   }
 
@@ -36,27 +30,34 @@ struct BertWeights: Sendable {
   var embeddingNorm: Norm
   var layers: [Layer]
   /// [H][H]
-  var pooler: Linear
+  var pooler: PackedLinear
   /// [1][H]
   var classifier: FloatBuffer
   /// [1]
   var classifierBias: FloatBuffer
 
+  var linears: [PackedLinear] {
+    layers.flatMap { [$0.query, $0.keyValue, $0.attentionOutput, $0.up, $0.down] } + [pooler]
+  }
+
   /// Takes the weights by the names that transformers' BertForSequenceClassification gives them. The
   /// encoder's may lack their "bert." prefix, and norms may use TensorFlow's gamma and beta.
   ///
   /// - Throws: ``EmbeddedEngineError`` naming a tensor that is missing, misshapen or unexpected.
-  init(from source: any WeightSource, configuration: BertConfiguration) throws {
+  init(
+    from source: any WeightSource, configuration: BertConfiguration, precision: Precision,
+    path: KernelPath
+  ) throws {
     var loader = TensorLoader(source: source)
     let prefix = source.tensors["bert.embeddings.word_embeddings.weight"] == nil ? "" : "bert."
     let hidden = configuration.hiddenSize
     let intermediate = configuration.intermediateSize
 
-    func linear(_ names: String..., rows: Int, columns: Int) throws -> Linear {
-      Linear(
-        weights: try loader.packedMatrix(
-          names.map { "\(prefix)\($0).weight" }, rows: rows, columns: columns),
-        bias: try loader.floats(names.map { "\(prefix)\($0).bias" }, shape: [rows]))
+    func linear(_ names: String..., rows: Int, columns: Int) throws -> PackedLinear {
+      try PackedLinear(
+        &loader, weights: names.map { "\(prefix)\($0).weight" },
+        biases: names.map { "\(prefix)\($0).bias" }, rows: rows, inputs: columns,
+        precision: precision, path: path)
     }
     func norm(_ name: String) throws -> Norm {
       let old = source.tensors["\(prefix)\(name).gamma"] != nil

@@ -28,7 +28,7 @@ struct BuiltInModelFile: WeightSource {
     }
 
     /// As in a Hugging Face config.json.
-    var config: BertConfigurationFile
+    var config: NetworkConfiguration
     var tokenizer: Tokenizer
     var golden: [GoldenPair]
     var parts: [String: Part]

@@ -14,13 +14,6 @@ struct TensorLoader {
     source.tensors.keys.filter { !taken.contains($0) }.sorted()
   }
 
-  /// Rows of weights for a matrix product, [rows][columns], stacked from one or more tensors.
-  mutating func packedMatrix(_ names: [String], rows: Int, columns: Int) throws -> PackedMatrix {
-    PackedMatrix(
-      packing: try floats(names, shape: [rows, columns]), rows: names.count * rows,
-      columns: columns)
-  }
-
   /// One or more tensors of a shape, one after the other.
   mutating func floats(_ names: [String], shape: [Int]) throws -> FloatBuffer {
     // All are found before memory is taken, whose size config.json alone has stated so far.
@@ -79,20 +72,6 @@ struct TensorLoader {
     }
     taken.insert(name)
     return (tensor, type)
-  }
-}
-
-/// Weights [rows][columns] in the panels that the products read.
-struct PackedMatrix: Sendable {
-  let rows: Int
-  let columns: Int
-  let panels: FloatBuffer
-
-  init(packing unpacked: FloatBuffer, rows: Int, columns: Int) {
-    self.rows = rows
-    self.columns = columns
-    self.panels = FloatBuffer(count: engine_packed_floats(rows, columns))
-    engine_pack(rows, columns, unpacked.start, panels.start)
   }
 }
 
