@@ -9,6 +9,8 @@ protocol CrossEncoderNetwork: Sendable {
   var contextTokens: Int { get }
   /// Token ids are below this.
   var vocabularySize: Int { get }
+  /// Token types are below this; ``TokenBatch/tokenTypesMax`` where the model has none.
+  var tokenTypeCount: Int { get }
   /// What a logit means.
   var scoreKind: ScoreKind { get }
   /// Of the linear layers, as results state it.
@@ -24,5 +26,18 @@ protocol CrossEncoderNetwork: Sendable {
   /// - Parameters:
   ///   - batch: pairs of at most ``contextTokens`` tokens each.
   ///   - scratch: at least ``scratchFloats(tokens:)`` floats, for this call alone.
-  func logits(of batch: TokenBatch, scratch: FloatBuffer) -> [Float]
+  ///   - observe: sees the hidden states [rows][H] after the embeddings (0) and after each layer
+  ///     (1…), one row a token; after the last layer only the rows that the score is made of.
+  func logits(
+    of batch: TokenBatch, scratch: FloatBuffer,
+    observe: (_ layer: Int, _ hidden: UnsafeBufferPointer<Float>) -> Void
+  ) -> [Float]
+}
+
+extension CrossEncoderNetwork {
+  var tokenTypeCount: Int { TokenBatch.tokenTypesMax }
+
+  func logits(of batch: TokenBatch, scratch: FloatBuffer) -> [Float] {
+    logits(of: batch, scratch: scratch) { _, _ in }
+  }
 }

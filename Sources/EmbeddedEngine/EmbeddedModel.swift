@@ -21,14 +21,21 @@ public final class EmbeddedModel: Sendable {
   public static func load(
     folder: URL, name: String, kernelPath: KernelPath? = nil
   ) throws -> EmbeddedModel {
-    let network = try readConfiguration(in: folder).network(
-      label: "config.json", weights: { try SafetensorsFile(url: weightsFile(in: folder)) },
-      precision: .fp32, path: usable(kernelPath))
+    let network = try network(folder: folder, precision: .fp32, path: usable(kernelPath))
     let tokenizer = try understanding("the tokenizer of \(folder.path)") {
       try Tokenizer.load(folder: folder.path)
     }
     return try EmbeddedModel(
       name: name, network: network, tokenizer: tokenizer)
+  }
+
+  /// The network alone.
+  static func network(
+    folder: URL, precision: Precision, path: KernelPath
+  ) throws -> any CrossEncoderNetwork {
+    try readConfiguration(in: folder).network(
+      label: "config.json", weights: { try SafetensorsFile(url: weightsFile(in: folder)) },
+      precision: precision, path: path)
   }
 
   /// Loads the model inside the binary, and scores its golden pairs to see that this build and this

@@ -1,11 +1,21 @@
 /// A `config.json`, read as the architecture that it names says.
-enum NetworkConfiguration: Decodable, Sendable {
-  case bert(BertConfigurationFile)
+struct NetworkConfiguration: Decodable, Sendable {
+  enum Family: Sendable {
+    case bert(BertConfigurationFile)
+  }
+
+  /// The architectures that this engine computes, as transformers calls them.
+  static let architectures = [
+    "BertForSequenceClassification", "XLMRobertaForSequenceClassification",
+  ]
+
+  var family: Family
+  var score: ScoreSettings
 
   init(from decoder: any Decoder) throws {
-    // A case for each architecture comes here; what none takes is refused by BERT's check, which
-    // names what it found.
-    self = .bert(try BertConfigurationFile(from: decoder))
+    score = try ScoreSettings(from: decoder)
+    // What no family takes is refused by BERT's check, which names what it found.
+    family = .bert(try BertConfigurationFile(from: decoder))
   }
 
   /// The network that computes such a model.
@@ -18,9 +28,10 @@ enum NetworkConfiguration: Decodable, Sendable {
     label: String, weights source: () throws -> any WeightSource, precision: Precision,
     path: KernelPath
   ) throws -> any CrossEncoderNetwork {
-    switch self {
+    let check = ConfigurationCheck(label: label)
+    switch family {
     case .bert(let file):
-      let configuration = try BertConfiguration(file, label: label)
+      let configuration = try BertConfiguration(file, score: score, check: check)
       let weights = try BertWeights(
         from: source(), configuration: configuration, precision: precision, path: path)
       return BertNetwork(

@@ -1,13 +1,5 @@
-/// The fields of a Hugging Face `config.json` that matter here, as the file spells them.
+/// The fields of a BERT's or an XLM-RoBERTa's `config.json`, as the file spells them.
 struct BertConfigurationFile: Decodable, Sendable {
-  struct SentenceTransformers: Decodable, Sendable {
-    var activation: String?
-
-    enum CodingKeys: String, CodingKey {
-      case activation = "activation_fn"
-    }
-  }
-
   var architectures: [String]?
   var hiddenSize: Int?
   var layerCount: Int?
@@ -20,10 +12,7 @@ struct BertConfigurationFile: Decodable, Sendable {
   var normEpsilon: Double?
   var positionEmbeddingType: String?
   var isDecoder: Bool?
-  var numLabels: Int?
-  var labelNames: [String: String]?
-  var sentenceTransformers: SentenceTransformers?
-  var oldScoreActivation: String?
+  var paddingID: Int?
 
   enum CodingKeys: String, CodingKey {
     case architectures
@@ -38,9 +27,6 @@ struct BertConfigurationFile: Decodable, Sendable {
     case normEpsilon = "layer_norm_eps"
     case positionEmbeddingType = "position_embedding_type"
     case isDecoder = "is_decoder"
-    case numLabels = "num_labels"
-    case labelNames = "id2label"
-    case sentenceTransformers = "sentence_transformers"
-    case oldScoreActivation = "sbert_ce_default_activation_function"
+    case paddingID = "pad_token_id"
   }
 }

@@ -2,7 +2,7 @@ import CEngineKernels
 import Scoring
 import Tokenization
 
-/// A BERT cross-encoder's forward pass: token ids in, one logit a pair out.
+/// A BERT's or XLM-RoBERTa's forward pass: token ids in, one logit a pair out.
 ///
 /// The linear layers see the tokens of all pairs as one matrix of T rows without padding; attention
 /// runs per pair and head. Only the first token of a pair is read at the end, so in the last layer
@@ -13,8 +13,11 @@ struct BertNetwork: CrossEncoderNetwork {
   let precision: Precision
   let path: KernelPath
 
-  var contextTokens: Int { configuration.positionCount }
+  var contextTokens: Int { configuration.contextTokens }
   var vocabularySize: Int { configuration.vocabularySize }
+  var tokenTypeCount: Int {
+    configuration.family == .bert ? configuration.tokenTypeCount : TokenBatch.tokenTypesMax
+  }
   var scoreKind: ScoreKind { configuration.scoreKind }
 
   /// Floats of scratch that a batch of so many tokens needs.
@@ -25,18 +28,9 @@ struct BertNetwork: CrossEncoderNetwork {
       + max(
         shared,
         engine_attention_scratch_floats(
-          min(tokens, configuration.positionCount), configuration.headSize))
+          min(tokens, configuration.contextTokens), configuration.headSize))
   }
 
-  func logits(of batch: TokenBatch, scratch: FloatBuffer) -> [Float] {
-    logits(of: batch, scratch: scratch) { _, _ in }
-  }
-
-  /// The logits, for whoever looks at the layers too.
-  ///
-  /// - Parameters:
-  ///   - observe: sees the hidden states [rows][H] after the embeddings (0) and after each layer
-  ///     (1…); after the last layer there is one row a pair.
   func logits(
     of batch: TokenBatch, scratch: FloatBuffer,
     observe: (_ layer: Int, _ hidden: UnsafeBufferPointer<Float>) -> Void
@@ -106,10 +100,10 @@ struct BertNetwork: CrossEncoderNetwork {
       for token in first..<batch.bounds[pair + 1] {
         let row = token * hiddenSize
         weights.wordEmbeddings.copyRow(Int(batch.tokens.ids[token]), to: hidden + row)
-        weights.positionEmbeddings.copyRow(token - first, to: positions + row)
-        engine_add(
-          hiddenSize, types.start + Int(batch.tokens.tokenTypes[token]) * hiddenSize,
-          positions + row)
+        weights.positionEmbeddings.copyRow(
+          configuration.firstPosition + token - first, to: positions + row)
+        let type = configuration.family == .bert ? Int(batch.tokens.tokenTypes[token]) : 0
+        engine_add(hiddenSize, types.start + type * hiddenSize, positions + row)
       }
     }
     normalize(weights.embeddingNorm, batch.tokenCount, hidden, adding: positions)
@@ -157,15 +151,5 @@ struct BertNetwork: CrossEncoderNetwork {
     engine_layer_norm(
       path.enginePath, rows, configuration.hiddenSize, x, residual, norm.gain.start,
       norm.bias.start, configuration.normEpsilon)
-  }
-}
-
-extension BertConfiguration.Activation {
-  var kernelActivation: engine_activation {
-    switch self {
-    case .gelu: .gelu
-    case .geluTanh: .geluTanh
-    case .relu: .relu
-    }
   }
 }

@@ -35,13 +35,16 @@ struct BertWeights: Sendable {
   var classifier: FloatBuffer
   /// [1]
   var classifierBias: FloatBuffer
+  /// Tensors of the file that no score needs.
+  var surplus: [String]
 
   var linears: [PackedLinear] {
     layers.flatMap { [$0.query, $0.keyValue, $0.attentionOutput, $0.up, $0.down] } + [pooler]
   }
 
-  /// Takes the weights by the names that transformers' BertForSequenceClassification gives them. The
-  /// encoder's may lack their "bert." prefix, and norms may use TensorFlow's gamma and beta.
+  /// Takes the weights by the names that transformers' class for the family gives them. The
+  /// encoder's may lack their "bert." or "roberta." prefix, and norms may use TensorFlow's gamma and
+  /// beta.
   ///
   /// - Throws: ``EmbeddedEngineError`` naming a tensor that is missing, misshapen or unexpected.
   init(
@@ -49,7 +52,9 @@ struct BertWeights: Sendable {
     path: KernelPath
   ) throws {
     var loader = TensorLoader(source: source)
-    let prefix = source.tensors["bert.embeddings.word_embeddings.weight"] == nil ? "" : "bert."
+    let names = configuration.family.tensorNames
+    let prefix =
+      source.tensors["\(names.prefix)embeddings.word_embeddings.weight"] == nil ? "" : names.prefix
     let hidden = configuration.hiddenSize
     let intermediate = configuration.intermediateSize
 
@@ -87,22 +92,45 @@ struct BertWeights: Sendable {
         down: try linear("\(layer).output.dense", rows: hidden, columns: intermediate),
         outputNorm: try norm("\(layer).output.LayerNorm"))
     }
-    pooler = try linear("pooler.dense", rows: hidden, columns: hidden)
-    classifier = try loader.floats(["classifier.weight"], shape: [1, hidden])
-    classifierBias = try loader.floats(["classifier.bias"], shape: [1])
-
-    if let surplus = loader.remaining.first(where: { !Self.isKnownSurplus($0) }) {
-      throw EmbeddedEngineError(
-        code: .unusableTensor,
-        message: "\(source.label) has a tensor \(surplus) that no BertForSequenceClassification of "
-          + "\(configuration.layerCount) layers has: does config.json belong to these weights?")
-    }
+    let pooler = names.isPoolerInEncoder ? "\(prefix)\(names.pooler)" : names.pooler
+    self.pooler = try PackedLinear(
+      &loader, weights: ["\(pooler).weight"], biases: ["\(pooler).bias"], rows: hidden,
+      inputs: hidden, precision: precision, path: path)
+    classifier = try loader.floats(["\(names.classifier).weight"], shape: [1, hidden])
+    classifierBias = try loader.floats(["\(names.classifier).bias"], shape: [1])
+    surplus = try loader.knownSurplus(
+      "\(configuration.family.rawValue) of \(configuration.layerCount) layers",
+      Self.isKnownSurplus)
   }
 
-  /// What checkpoints carry along without effect on a score: constant position ids, and the heads of
-  /// pretraining.
+  /// What checkpoints carry along without effect on a score: constant position ids, the heads of
+  /// pretraining, and with XLM-RoBERTa the encoder's own pooler.
   static func isKnownSurplus(_ name: String) -> Bool {
-    name.hasSuffix("embeddings.position_ids") || name.hasSuffix("embeddings.token_type_ids")
-      || name.hasPrefix("cls.predictions.") || name.hasPrefix("cls.seq_relationship.")
+    ["embeddings.position_ids", "embeddings.token_type_ids"].contains(where: name.hasSuffix)
+      || ["cls.predictions.", "cls.seq_relationship.", "lm_head.", "roberta.pooler."]
+        .contains(where: name.hasPrefix)
+  }
+}
+
+extension BertConfiguration.Family {
+  struct TensorNames {
+    /// Of the encoder's tensors.
+    var prefix: String
+    /// The layer before the classifier, which tanh follows.
+    var pooler: String
+    var isPoolerInEncoder: Bool
+    var classifier: String
+  }
+
+  var tensorNames: TensorNames {
+    switch self {
+    case .bert:
+      TensorNames(
+        prefix: "bert.", pooler: "pooler.dense", isPoolerInEncoder: true, classifier: "classifier")
+    case .xlmRoberta:
+      TensorNames(
+        prefix: "roberta.", pooler: "classifier.dense", isPoolerInEncoder: false,
+        classifier: "classifier.out_proj")
+    }
   }
 }

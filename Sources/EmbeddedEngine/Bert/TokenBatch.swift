@@ -2,6 +2,9 @@ import Tokenization
 
 /// The tokens of some pairs, one after the other without padding.
 struct TokenBatch: Sendable {
+  /// As many token types as a token's byte can name.
+  static let tokenTypesMax = 256
+
   private(set) var tokens = EncodedPair()
   /// Where each pair starts in ``tokens``, and at last where the last one ends.
   private(set) var bounds: [Int] = [0]

@@ -14,6 +14,21 @@ struct TensorLoader {
     source.tensors.keys.filter { !taken.contains($0) }.sorted()
   }
 
+  /// The tensors that nothing asked for, all of which must be known to have no effect.
+  ///
+  /// - Parameters:
+  ///   - model: what the weights are to be of, for the message.
+  func knownSurplus(_ model: String, _ isKnown: (String) -> Bool) throws -> [String] {
+    let surplus = remaining
+    if let unknown = surplus.first(where: { !isKnown($0) }) {
+      throw EmbeddedEngineError(
+        code: .unusableTensor,
+        message: "\(source.label) has a tensor \(unknown) that no \(model) has: does config.json "
+          + "belong to these weights?")
+    }
+    return surplus
+  }
+
   /// One or more tensors of a shape, one after the other.
   mutating func floats(_ names: [String], shape: [Int]) throws -> FloatBuffer {
     // All are found before memory is taken, whose size config.json alone has stated so far.
