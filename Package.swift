@@ -69,6 +69,9 @@ let package = Package(
       dependencies: ["Scoring", "Tokenization", asyncHTTPClient, logging, nioCore, nioHTTP1],
       swiftSettings: strict),
 
+    // What a ranking is worth.
+    .target(name: "Evaluation", swiftSettings: strict),
+
     // Roles: they never import one another.
     .target(
       name: "Ledger", dependencies: ["RerankdProtocol", grdb, grdbSQLite], swiftSettings: strict),
@@ -120,6 +123,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ScoringTests", dependencies: ["Scoring", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"], exclude: ["Golden"],
+      swiftSettings: strict),
     .testTarget(
       name: "EmbeddedEngineTests",
       dependencies: ["EmbeddedEngine", "CEngineKernels", "Scoring", "Tokenization", "TestSupport"],
