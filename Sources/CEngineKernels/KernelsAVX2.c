@@ -4,6 +4,8 @@
 #define TILE_ROWS 6
 #define TILE_PANELS 1
 #define KERNEL_TABLE kernels_avx2
+#define ROTARY_KERNEL_TABLE rotary_kernels_avx2
 #include "KernelBody.h"
+#include "RotaryKernelBody.h"
 #pragma clang attribute pop
 #endif

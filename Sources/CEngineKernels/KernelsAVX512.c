@@ -5,6 +5,8 @@
 #define TILE_ROWS 12
 #define TILE_PANELS 2
 #define KERNEL_TABLE kernels_avx512
+#define ROTARY_KERNEL_TABLE rotary_kernels_avx512
 #include "KernelBody.h"
+#include "RotaryKernelBody.h"
 #pragma clang attribute pop
 #endif

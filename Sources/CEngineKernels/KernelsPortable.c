@@ -6,4 +6,6 @@
 #endif
 #define TILE_PANELS 1
 #define KERNEL_TABLE kernels_portable
+#define ROTARY_KERNEL_TABLE rotary_kernels_portable
 #include "KernelBody.h"
+#include "RotaryKernelBody.h"

@@ -34,7 +34,7 @@ public final class EmbeddedModel: Sendable {
     folder: URL, precision: Precision, path: KernelPath
   ) throws -> any CrossEncoderNetwork {
     try readConfiguration(in: folder).network(
-      label: "config.json", weights: { try SafetensorsFile(url: weightsFile(in: folder)) },
+      label: "config.json", weights: { try weights(in: folder) },
       precision: precision, path: path)
   }
 
@@ -111,7 +111,7 @@ public final class EmbeddedModel: Sendable {
     }
   }
 
-  private static func readConfiguration(in folder: URL) throws -> NetworkConfiguration {
+  static func readConfiguration(in folder: URL) throws -> NetworkConfiguration {
     let url = folder.appending(path: "config.json")
     let json: Data
     do {
@@ -125,6 +125,10 @@ public final class EmbeddedModel: Sendable {
     return try understanding(url.path) {
       try JSONDecoder().decode(NetworkConfiguration.self, from: json)
     }
+  }
+
+  static func weights(in folder: URL) throws -> any WeightSource {
+    try SafetensorsFile(url: weightsFile(in: folder))
   }
 
   private static func weightsFile(in folder: URL) throws -> URL {

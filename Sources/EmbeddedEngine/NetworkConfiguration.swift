@@ -2,20 +2,30 @@
 struct NetworkConfiguration: Decodable, Sendable {
   enum Family: Sendable {
     case bert(BertConfigurationFile)
+    case modernBert(ModernBertConfigurationFile)
   }
 
   /// The architectures that this engine computes, as transformers calls them.
   static let architectures = [
     "BertForSequenceClassification", "XLMRobertaForSequenceClassification",
+    "ModernBertForSequenceClassification",
   ]
+
+  private struct Named: Decodable {
+    var architectures: [String]?
+  }
 
   var family: Family
   var score: ScoreSettings
 
   init(from decoder: any Decoder) throws {
     score = try ScoreSettings(from: decoder)
+    switch try Named(from: decoder).architectures {
+    case ["ModernBertForSequenceClassification"]:
+      family = .modernBert(try ModernBertConfigurationFile(from: decoder))
     // What no family takes is refused by BERT's check, which names what it found.
-    family = .bert(try BertConfigurationFile(from: decoder))
+    default: family = .bert(try BertConfigurationFile(from: decoder))
+    }
   }
 
   /// The network that computes such a model.
@@ -35,6 +45,12 @@ struct NetworkConfiguration: Decodable, Sendable {
       let weights = try BertWeights(
         from: source(), configuration: configuration, precision: precision, path: path)
       return BertNetwork(
+        configuration: configuration, weights: weights, precision: precision, path: path)
+    case .modernBert(let file):
+      let configuration = try ModernBertConfiguration(file, score: score, check: check)
+      let weights = try ModernBertWeights(
+        from: source(), configuration: configuration, precision: precision, path: path)
+      return ModernBertNetwork(
         configuration: configuration, weights: weights, precision: precision, path: path)
     }
   }

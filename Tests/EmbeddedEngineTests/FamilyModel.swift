@@ -15,6 +15,10 @@ struct GoldenSequence: Decodable {
 enum FamilyModel: String, CaseIterable {
   case xlmRoberta = "xlm-roberta"
   case xlmRobertaHalf = "xlm-roberta-f16"
+  /// First-token pooling, transformers 4's spelling, few biases.
+  case modernBertFirst = "modernbert-cls"
+  /// Mean pooling, transformers 5's spelling, every bias.
+  case modernBertMean = "modernbert-mean"
 
   /// How far a logit in fp32 may be from the reference's.
   static let tolerance: Float = 1e-4
@@ -30,6 +34,14 @@ enum FamilyModel: String, CaseIterable {
 
   func network(_ path: KernelPath = .best) throws -> any CrossEncoderNetwork {
     try EmbeddedModel.network(folder: folder, precision: .fp32, path: path)
+  }
+
+  func weights() throws -> any WeightSource { try EmbeddedModel.weights(in: folder) }
+
+  /// The network that config.json describes, with weights from elsewhere.
+  func network(weights: any WeightSource) throws -> any CrossEncoderNetwork {
+    try EmbeddedModel.readConfiguration(in: folder).network(
+      label: rawValue, weights: { weights }, precision: .fp32, path: .best)
   }
 
   func golden() throws -> [GoldenSequence] {

@@ -90,4 +90,6 @@ void engine_tanh(size_t count, float *x);
 /// Σ a[i]·b[i], in an order that depends on count alone.
 float engine_dot(size_t count, const float *a, const float *b);
 
+#include "RotaryKernels.h"
+
 #endif

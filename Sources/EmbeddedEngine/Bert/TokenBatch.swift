@@ -24,4 +24,14 @@ struct TokenBatch: Sendable {
     tokens.tokenTypes.removeAll(keepingCapacity: true)
     bounds.removeSubrange(1...)
   }
+
+  /// Moves one row of each pair to the front of a matrix [tokens][width], in place: a pair's number
+  /// is never above the number of any of its rows.
+  func moveRowsToFront(
+    of matrix: UnsafeMutablePointer<Float>, width: Int, row: (_ pair: Int) -> Int
+  ) {
+    for pair in 0..<pairCount where row(pair) != pair {
+      (matrix + pair * width).update(from: matrix + row(pair) * width, count: width)
+    }
+  }
 }
