@@ -18,14 +18,25 @@ protocol CrossEncoderNetwork: Sendable {
   /// Which kernels run.
   var path: KernelPath { get }
 
-  /// Floats of scratch that a batch of so many tokens needs.
-  func scratchFloats(tokens: Int) -> Int
+  /// Floats of scratch that a batch needs.
+  ///
+  /// - Parameters:
+  ///   - tokens: those that are computed.
+  ///   - longest: tokens of the longest pair, those that it shares included.
+  func scratchFloats(tokens: Int, longest: Int) -> Int
+
+  /// What the pairs that begin with these tokens can share; nil where each token depends on those
+  /// after it, so that nothing can be.
+  ///
+  /// - Parameters:
+  ///   - scratch: as for a batch of one pair with these tokens.
+  func prefix(of tokens: [Int32], scratch: FloatBuffer) -> SharedPrefix?
 
   /// The logits of the batch's pairs, in their order.
   ///
   /// - Parameters:
   ///   - batch: pairs of at most ``contextTokens`` tokens each.
-  ///   - scratch: at least ``scratchFloats(tokens:)`` floats, for this call alone.
+  ///   - scratch: at least ``scratchFloats(for:)`` floats, for this call alone.
   ///   - observe: sees the hidden states [rows][H] after the embeddings (0) and after each layer
   ///     (1…), one row a token; after the last layer only the rows that the score is made of.
   func logits(
@@ -36,6 +47,12 @@ protocol CrossEncoderNetwork: Sendable {
 
 extension CrossEncoderNetwork {
   var tokenTypeCount: Int { TokenBatch.tokenTypesMax }
+
+  func prefix(of tokens: [Int32], scratch: FloatBuffer) -> SharedPrefix? { nil }
+
+  func scratchFloats(for batch: TokenBatch) -> Int {
+    scratchFloats(tokens: batch.tokenCount, longest: batch.longestPair)
+  }
 
   func logits(of batch: TokenBatch, scratch: FloatBuffer) -> [Float] {
     logits(of: batch, scratch: scratch) { _, _ in }

@@ -21,21 +21,15 @@ public final class EmbeddedModel: Sendable {
   public static func load(
     folder: URL, name: String, kernelPath: KernelPath? = nil
   ) throws -> EmbeddedModel {
-    let network = try network(folder: folder, precision: .fp32, path: usable(kernelPath))
+    let configuration = try readConfiguration(in: folder)
     let tokenizer = try understanding("the tokenizer of \(folder.path)") {
       try Tokenizer.load(folder: folder.path)
     }
+    let network = try configuration.network(
+      label: "config.json", tokenID: tokenizer.id(ofToken:), weights: { try weights(in: folder) },
+      precision: .fp32, path: usable(kernelPath))
     return try EmbeddedModel(
       name: name, network: network, tokenizer: tokenizer)
-  }
-
-  /// The network alone.
-  static func network(
-    folder: URL, precision: Precision, path: KernelPath
-  ) throws -> any CrossEncoderNetwork {
-    try readConfiguration(in: folder).network(
-      label: "config.json", weights: { try weights(in: folder) },
-      precision: precision, path: path)
   }
 
   /// Loads the model inside the binary, and scores its golden pairs to see that this build and this
@@ -49,13 +43,14 @@ public final class EmbeddedModel: Sendable {
   static func load(
     _ file: BuiltInModelFile, name: String, kernelPath: KernelPath?
   ) throws -> EmbeddedModel {
-    let network = try file.manifest.config.network(
-      label: file.label, weights: { file }, precision: .fp32, path: usable(kernelPath))
     var options = WordPieceOptions()
     options.lowercase = file.manifest.tokenizer.lowercase
     let tokenizer = try understanding("the vocabulary of \(file.label)") {
       try Tokenizer(wordPieceVocabulary: file.vocabulary, options: options)
     }
+    let network = try file.manifest.config.network(
+      label: file.label, tokenID: tokenizer.id(ofToken:), weights: { file }, precision: .fp32,
+      path: usable(kernelPath))
     let model = try EmbeddedModel(name: name, network: network, tokenizer: tokenizer)
     try model.check(file.manifest.golden)
     return model
@@ -98,7 +93,7 @@ public final class EmbeddedModel: Sendable {
       let document = tokenizer.encode(pair.document)
       batch.appendPair { tokenizer.appendPair(query: query, document: document, to: &$0) }
     }
-    let scratch = FloatBuffer(count: network.scratchFloats(tokens: batch.tokenCount))
+    let scratch = FloatBuffer(count: network.scratchFloats(for: batch))
     for (pair, logit) in zip(golden, network.logits(of: batch, scratch: scratch)) {
       // Written so that a NaN fails.
       guard abs(logit - pair.logit) <= Self.goldenTolerance else {
@@ -111,35 +106,26 @@ public final class EmbeddedModel: Sendable {
     }
   }
 
+  static let configurationBytesMax = 1 << 20
+
   static func readConfiguration(in folder: URL) throws -> NetworkConfiguration {
     let url = folder.appending(path: "config.json")
-    let json: Data
-    do {
-      json = try Data(contentsOf: url)
-    } catch {
-      throw EmbeddedEngineError(
-        code: .unreadableFile,
-        message: "\(url.path) cannot be read; a model is a folder as Hugging Face has it",
-        underlying: error)
-    }
+    let json = try BoundedFile.read(url, bytesMax: configurationBytesMax)
     return try understanding(url.path) {
       try JSONDecoder().decode(NetworkConfiguration.self, from: json)
     }
   }
 
   static func weights(in folder: URL) throws -> any WeightSource {
-    try SafetensorsFile(url: weightsFile(in: folder))
-  }
-
-  private static func weightsFile(in folder: URL) throws -> URL {
     func exists(_ name: String) -> Bool {
       FileManager.default.fileExists(atPath: folder.appending(path: name).path)
     }
-    if exists("model.safetensors") { return folder.appending(path: "model.safetensors") }
+    if exists("model.safetensors") {
+      return try SafetensorsFile(url: folder.appending(path: "model.safetensors"))
+    }
+    if exists(ShardedCheckpoint.indexName) { return try ShardedCheckpoint(folder: folder) }
     let why =
-      if exists("model.safetensors.index.json") {
-        "its weights are split over several files, which is not read for this kind of model"
-      } else if exists("pytorch_model.bin") {
+      if exists("pytorch_model.bin") {
         "it has only pytorch_model.bin, which is a program rather than data; save it as safetensors"
       } else {
         "the file is missing"

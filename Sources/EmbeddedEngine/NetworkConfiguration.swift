@@ -3,12 +3,13 @@ struct NetworkConfiguration: Decodable, Sendable {
   enum Family: Sendable {
     case bert(BertConfigurationFile)
     case modernBert(ModernBertConfigurationFile)
+    case qwen3(Qwen3ConfigurationFile, isCausal: Bool)
   }
 
   /// The architectures that this engine computes, as transformers calls them.
   static let architectures = [
     "BertForSequenceClassification", "XLMRobertaForSequenceClassification",
-    "ModernBertForSequenceClassification",
+    "ModernBertForSequenceClassification", "Qwen3ForCausalLM", "Qwen3ForSequenceClassification",
   ]
 
   private struct Named: Decodable {
@@ -23,6 +24,10 @@ struct NetworkConfiguration: Decodable, Sendable {
     switch try Named(from: decoder).architectures {
     case ["ModernBertForSequenceClassification"]:
       family = .modernBert(try ModernBertConfigurationFile(from: decoder))
+    case ["Qwen3ForCausalLM"]:
+      family = .qwen3(try Qwen3ConfigurationFile(from: decoder), isCausal: true)
+    case ["Qwen3ForSequenceClassification"]:
+      family = .qwen3(try Qwen3ConfigurationFile(from: decoder), isCausal: false)
     // What no family takes is refused by BERT's check, which names what it found.
     default: family = .bert(try BertConfigurationFile(from: decoder))
     }
@@ -32,11 +37,12 @@ struct NetworkConfiguration: Decodable, Sendable {
   ///
   /// - Parameters:
   ///   - label: how messages name the configuration.
+  ///   - tokenID: a token's number in the model's vocabulary.
   ///   - source: opens the weights; called once the configuration is found good.
   /// - Throws: ``EmbeddedEngineError`` naming the field or tensor that cannot be used.
   func network(
-    label: String, weights source: () throws -> any WeightSource, precision: Precision,
-    path: KernelPath
+    label: String, tokenID: (String) -> Int32?, weights source: () throws -> any WeightSource,
+    precision: Precision, path: KernelPath
   ) throws -> any CrossEncoderNetwork {
     let check = ConfigurationCheck(label: label)
     switch family {
@@ -51,6 +57,13 @@ struct NetworkConfiguration: Decodable, Sendable {
       let weights = try ModernBertWeights(
         from: source(), configuration: configuration, precision: precision, path: path)
       return ModernBertNetwork(
+        configuration: configuration, weights: weights, precision: precision, path: path)
+    case .qwen3(let file, let isCausal):
+      let configuration = try Qwen3Configuration(
+        file, isCausal: isCausal, score: score, tokenID: tokenID, check: check)
+      let weights = try Qwen3Weights(
+        from: source(), configuration: configuration, precision: precision, path: path)
+      return Qwen3Network(
         configuration: configuration, weights: weights, precision: precision, path: path)
     }
   }

@@ -35,3 +35,24 @@ struct SwappedHalves: WeightSource {
     }
   }
 }
+
+/// A checkpoint in which the tensors of two names stand for one another.
+struct RenamedTensors: WeightSource {
+  var source: any WeightSource
+  var swapped: [String]
+
+  var label: String { source.label }
+  var tensors: [String: StoredTensor] {
+    source.tensors.reduce(into: [:]) { $0[renamed($1.key)] = $1.value }
+  }
+
+  func bytes(of tensor: StoredTensor) throws -> TensorBytes { try source.bytes(of: tensor) }
+
+  private func renamed(_ name: String) -> String {
+    for (from, to) in [(swapped[0], swapped[1]), (swapped[1], swapped[0])]
+    where name.contains(from) {
+      return name.replacing(from, with: to)
+    }
+    return name
+  }
+}

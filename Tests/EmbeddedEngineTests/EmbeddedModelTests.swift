@@ -63,7 +63,6 @@ import Tokenization
   @Test func aFolderWithoutSafetensorsSaysWhatItHasInstead() throws {
     for (file, expected) in [
       ("pytorch_model.bin", "has only pytorch_model.bin"),
-      ("model.safetensors.index.json", "split over several files"),
       ("README.md", "the file is missing"),
     ] {
       let folder = try copy(of: .gelu)

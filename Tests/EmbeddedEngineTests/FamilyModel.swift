@@ -19,6 +19,12 @@ enum FamilyModel: String, CaseIterable {
   case modernBertFirst = "modernbert-cls"
   /// Mean pooling, transformers 5's spelling, every bias.
   case modernBertMean = "modernbert-mean"
+  /// Yes against no, the head tied to the embeddings.
+  case qwen3Tied = "qwen3-causal"
+  /// Yes against no, in transformers 5's spelling, as many key heads as query heads.
+  case qwen3Untied = "qwen3-causal-untied"
+  /// A classifier, its weights in three files.
+  case qwen3Classifier = "qwen3-classifier"
 
   /// How far a logit in fp32 may be from the reference's.
   static let tolerance: Float = 1e-4
@@ -33,15 +39,25 @@ enum FamilyModel: String, CaseIterable {
   var readsLastToken: Bool { rawValue.hasPrefix("qwen3") }
 
   func network(_ path: KernelPath = .best) throws -> any CrossEncoderNetwork {
-    try EmbeddedModel.network(folder: folder, precision: .fp32, path: path)
+    try network(weights: weights(), path)
   }
 
   func weights() throws -> any WeightSource { try EmbeddedModel.weights(in: folder) }
 
   /// The network that config.json describes, with weights from elsewhere.
-  func network(weights: any WeightSource) throws -> any CrossEncoderNetwork {
-    try EmbeddedModel.readConfiguration(in: folder).network(
-      label: rawValue, weights: { weights }, precision: .fp32, path: .best)
+  func network(
+    weights: any WeightSource, _ path: KernelPath = .best
+  ) throws -> any CrossEncoderNetwork {
+    let answers = try answerTokens()
+    return try EmbeddedModel.readConfiguration(in: folder).network(
+      label: rawValue, tokenID: { answers[$0] }, weights: { weights }, precision: .fp32, path: path)
+  }
+
+  /// The ids that a byte-level vocabulary gives to words.
+  private func answerTokens() throws -> [String: Int32] {
+    let file = folder.appending(path: "tokenizer.json")
+    let definition = try JSONDecoder().decode(VocabularyFile.self, from: Data(contentsOf: file))
+    return definition.model.vocab.ids
   }
 
   func golden() throws -> [GoldenSequence] {
@@ -62,20 +78,35 @@ enum FamilyModel: String, CaseIterable {
   }
 }
 
+/// As much of a tokenizer.json as tests of networks need.
+private struct VocabularyFile: Decodable {
+  struct Model: Decodable {
+    var vocab: Vocabulary
+  }
+
+  /// Only BPE's is a map; Unigram's is a list.
+  struct Vocabulary: Decodable {
+    var ids: [String: Int32]
+
+    init(from decoder: any Decoder) throws {
+      ids = (try? [String: Int32](from: decoder)) ?? [:]
+    }
+  }
+
+  var model: Model
+}
+
 extension CrossEncoderNetwork {
   /// The sequences' logits, all in one batch.
   func logits(
-    ofSequences sequences: [[Int32]],
+    ofSequences sequences: [[Int32]], after prefix: SharedPrefix? = nil,
     observe: (_ layer: Int, _ hidden: UnsafeBufferPointer<Float>) -> Void = { _, _ in }
   ) -> [Float] {
     var batch = TokenBatch()
     for ids in sequences {
-      batch.appendPair {
-        $0.ids += ids
-        $0.tokenTypes += Array(repeating: 0, count: ids.count)
-      }
+      batch.appendPair(after: prefix) { $0.append(ids: ids) }
     }
-    let scratch = FloatBuffer(count: scratchFloats(tokens: batch.tokenCount))
+    let scratch = FloatBuffer(count: scratchFloats(for: batch))
     return logits(of: batch, scratch: scratch, observe: observe)
   }
 

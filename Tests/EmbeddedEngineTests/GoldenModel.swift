@@ -67,7 +67,7 @@ extension BertNetwork {
         $0.tokenTypes += pair.tokenTypes
       }
     }
-    let scratch = FloatBuffer(count: scratchFloats(tokens: batch.tokenCount))
+    let scratch = FloatBuffer(count: scratchFloats(for: batch))
     return logits(of: batch, scratch: scratch, observe: observe)
   }
 

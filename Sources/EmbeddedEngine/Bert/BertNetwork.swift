@@ -20,15 +20,13 @@ struct BertNetwork: CrossEncoderNetwork {
   }
   var scoreKind: ScoreKind { configuration.scoreKind }
 
-  /// Floats of scratch that a batch of so many tokens needs.
-  func scratchFloats(tokens: Int) -> Int {
+  func scratchFloats(tokens: Int, longest: Int) -> Int {
     let configuration = configuration
     let shared = weights.linears.map { $0.scratchFloats(rows: tokens) }.max() ?? 0
     return tokens * (5 * configuration.hiddenSize + configuration.intermediateSize)
       + max(
         shared,
-        engine_attention_scratch_floats(
-          min(tokens, configuration.contextTokens), configuration.headSize))
+        engine_attention_scratch_floats(longest, configuration.headSize))
   }
 
   func logits(
@@ -37,7 +35,7 @@ struct BertNetwork: CrossEncoderNetwork {
   ) -> [Float] {
     let hiddenSize = configuration.hiddenSize
     let tokens = batch.tokenCount
-    precondition(scratch.count >= scratchFloats(tokens: tokens), "scratch too small")
+    precondition(scratch.count >= scratchFloats(for: batch), "scratch too small")
     let hidden = scratch.start  // [T][H]
     let projected = hidden + tokens * hiddenSize  // [T][3H]: queries, keys, values; or [T][H]
     let context = projected + 3 * tokens * hiddenSize  // [T][H]

@@ -5,24 +5,47 @@ struct TokenBatch: Sendable {
   /// As many token types as a token's byte can name.
   static let tokenTypesMax = 256
 
+  /// Those that are computed, of each pair what it does not share.
   private(set) var tokens = EncodedPair()
   /// Where each pair starts in ``tokens``, and at last where the last one ends.
   private(set) var bounds: [Int] = [0]
+  /// Tokens of the longest pair, those that it shares included.
+  private(set) var longestPair = 0
+  private var shared: [(prefix: SharedPrefix, count: Int)?] = []
 
   var tokenCount: Int { tokens.ids.count }
   var pairCount: Int { bounds.count - 1 }
 
   /// Adds the pair whose tokens the closure appends.
-  mutating func appendPair(_ append: (inout EncodedPair) -> Void) {
+  ///
+  /// - Parameters:
+  ///   - prefix: what the pair's first tokens may be taken from, as far as they are the same.
+  mutating func appendPair(
+    after prefix: SharedPrefix? = nil, _ append: (inout EncodedPair) -> Void
+  ) {
+    let start = tokens.ids.count
     append(&tokens)
+    longestPair = max(longestPair, tokens.ids.count - start)
+    let sharedCount = prefix?.count(sharedWith: tokens.ids[start...]) ?? 0
+    tokens.ids.removeSubrange(start..<start + sharedCount)
+    tokens.tokenTypes.removeSubrange(start..<start + sharedCount)
     bounds.append(tokens.ids.count)
+    shared.append(prefix.flatMap { sharedCount > 0 ? ($0, sharedCount) : nil })
   }
+
+  /// How many of the pair's tokens stand before those in ``tokens``.
+  func sharedCount(ofPair pair: Int) -> Int { shared[pair]?.count ?? 0 }
+
+  /// Where those tokens' keys and values are.
+  func prefix(ofPair pair: Int) -> SharedPrefix? { shared[pair]?.prefix }
 
   /// Keeps the memory for the next batch.
   mutating func removeAll() {
     tokens.ids.removeAll(keepingCapacity: true)
     tokens.tokenTypes.removeAll(keepingCapacity: true)
     bounds.removeSubrange(1...)
+    longestPair = 0
+    shared.removeAll(keepingCapacity: true)
   }
 
   /// Moves one row of each pair to the front of a matrix [tokens][width], in place: a pair's number
@@ -33,5 +56,13 @@ struct TokenBatch: Sendable {
     for pair in 0..<pairCount where row(pair) != pair {
       (matrix + pair * width).update(from: matrix + row(pair) * width, count: width)
     }
+  }
+}
+
+extension EncodedPair {
+  /// Tokens of a sequence without types.
+  mutating func append(ids: some Collection<Int32>) {
+    self.ids += ids
+    tokenTypes += repeatElement(0, count: ids.count)
   }
 }

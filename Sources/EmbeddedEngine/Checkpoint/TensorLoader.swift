@@ -49,6 +49,21 @@ struct TensorLoader {
       rowScales: tensor.rowScales)
   }
 
+  /// A few rows of a large table, in the order given.
+  mutating func rows(_ rows: [Int], of name: String, shape: [Int]) throws -> EmbeddingTable {
+    let (tensor, type) = try take(name, shape: shape)
+    let rowBytes = tensor.byteCount / shape[0]
+    let stored = try TensorBytes(count: rows.count * rowBytes) { memory in
+      for (index, row) in rows.enumerated() {
+        let bytes = try source.bytes(of: tensor.rows(row..<row + 1))
+        memory[index * rowBytes..<(index + 1) * rowBytes].copyBytes(from: bytes.bytes)
+      }
+    }
+    return EmbeddingTable(
+      stored: stored, type: type, rows: rows.count, columns: shape[1],
+      rowScales: tensor.rowScales.isEmpty ? [] : rows.map { tensor.rowScales[$0] })
+  }
+
   private func read(
     _ tensor: StoredTensor, _ type: engine_type, into destination: UnsafeMutablePointer<Float>
   ) throws {

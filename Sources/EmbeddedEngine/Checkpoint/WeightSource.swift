@@ -44,6 +44,17 @@ struct StoredTensor: Equatable {
   /// One a row for ``ElementType/int8Rows``, else empty.
   var rowScales: [Float] = []
 
+  /// Some of the rows of a tensor of at least one dimension, all of which it must have.
+  func rows(_ rows: Range<Int>) -> StoredTensor {
+    var part = self
+    let rowBytes = shape[0] == 0 ? 0 : byteCount / shape[0]
+    part.shape[0] = rows.count
+    part.offset += rows.lowerBound * rowBytes
+    part.byteCount = rows.count * rowBytes
+    if !rowScales.isEmpty { part.rowScales = Array(rowScales[rows]) }
+    return part
+  }
+
   /// nil when a size is negative or the product overflows.
   static func byteCount(_ shape: [Int], _ elementBytes: Int) -> Int? {
     var bytes = elementBytes

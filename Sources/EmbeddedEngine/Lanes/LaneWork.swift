@@ -54,7 +54,7 @@ struct LaneWork {
 
   private mutating func scoreBatch(of documents: [Int], job: ScoringJob) throws -> [Scored] {
     let network = job.model.network
-    let floats = network.scratchFloats(tokens: batch.tokenCount)
+    let floats = network.scratchFloats(for: batch)
     if scratch.count < floats { scratch = FloatBuffer(count: floats) }
     let logits = network.logits(of: batch, scratch: scratch)
     let scored = documents.indices.map { pair in

@@ -37,13 +37,12 @@ struct ModernBertNetwork: CrossEncoderNetwork {
     localRotation = rotation(configuration.localTheta)
   }
 
-  func scratchFloats(tokens: Int) -> Int {
-    let inAttention = min(tokens, contextTokens)
+  func scratchFloats(tokens: Int, longest: Int) -> Int {
     let shared =
       weights.linears.map { $0.scratchFloats(rows: tokens) }
       + [
-        engine_attention_scratch_floats(inAttention, configuration.headSize),
-        engine_span_attention_scratch_floats(inAttention, configuration.headSize),
+        engine_attention_scratch_floats(longest, configuration.headSize),
+        engine_span_attention_scratch_floats(longest, configuration.headSize),
       ]
     return tokens * (6 * configuration.hiddenSize + 3 * configuration.intermediateSize)
       + (shared.max() ?? 0)
@@ -55,7 +54,7 @@ struct ModernBertNetwork: CrossEncoderNetwork {
   ) -> [Float] {
     let width = configuration.hiddenSize
     let tokens = batch.tokenCount
-    precondition(scratch.count >= scratchFloats(tokens: tokens), "scratch too small")
+    precondition(scratch.count >= scratchFloats(for: batch), "scratch too small")
     let hidden = scratch.start  // [T][H]
     let normed = hidden + tokens * width  // [T][H]
     let projected = normed + tokens * width  // [T][3H]: queries, keys, values; or [T][H]
