@@ -22,6 +22,17 @@ struct PairTemplate: Sendable, Equatable {
     ])
   }
 
+  /// "<s> query </s></s> document </s>", all of one type.
+  static func roberta(cls: Int32, sep: Int32) -> PairTemplate {
+    PairTemplate(pieces: [
+      .control(id: cls, type: 0), .query(type: 0), .control(id: sep, type: 0),
+      .control(id: sep, type: 0), .document(type: 0), .control(id: sep, type: 0),
+    ])
+  }
+
+  /// The query and the document one behind the other, where a tokenizer has no template.
+  static let bare = PairTemplate(pieces: [.query(type: 0), .document(type: 1)])
+
   func append(query: [Int32], document: [Int32], to pair: inout EncodedPair) {
     for piece in pieces {
       switch piece {

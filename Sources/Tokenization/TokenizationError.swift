@@ -29,6 +29,14 @@ public enum TokenizerLimits {
   public static let fileBytesMax = 64 << 20
   public static let vocabularyTokensMax = 2_000_000
   public static let tokenBytesMax = 4_096
+  /// Of a byte-pair model.
+  public static let mergesMax = 4_000_000
+  /// Of normalisers, and of pre-tokenizers.
+  public static let stepsMax = 16
+  /// Of what a normaliser puts into a text at one place.
+  public static let replacementBytesMax = 256
+  /// How much longer all normalisers together may make a text by replacing.
+  public static let growthMax = 256
   /// Of a WordPiece model's max_input_chars_per_word.
   public static let wordCharactersMax = 10_000
 }

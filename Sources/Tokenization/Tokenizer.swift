@@ -1,18 +1,22 @@
 /// Turns text into the token ids that a model was trained on.
 ///
 /// A tokenizer is made of a model's Hugging Face folder (``load(folder:controlTokens:)``) or of a
-/// WordPiece vocabulary (``init(wordPieceVocabulary:options:)``). Text goes through four stages, as
-/// tokenizer.json names them: the normaliser (lower-casing, accents), the pre-tokenizer (words), the
-/// model (pieces of words) and the post-processor (the template of a pair). Here the first two run
-/// as one pass over the text's bytes (`BertWordScanner`), the third on each word as it comes
-/// (`WordPiece`), and the last is `PairTemplate`. Another kind of model is another case of `Model`.
+/// WordPiece vocabulary (``init(wordPieceVocabulary:options:controlTokens:)``). Text goes through
+/// the stages that tokenizer.json names. Tokens that were added to the vocabulary are found first
+/// (`AddedTokens`); what lies between them is normalised (`Normalizer`), cut into words
+/// (`PreTokenizer`), and each word is cut into tokens by the model: `WordPiece` (BERT), `Unigram`
+/// (XLM-RoBERTa) or `BytePairEncoding` (ModernBERT, Qwen). A pair gets its control tokens by a
+/// `PairTemplate`, a prompt by ``encodePrompt(_:)``. With BERT's own normaliser and pre-tokenizer,
+/// normalising and cutting are one pass over the text's bytes (`BertWordScanner`).
 ///
-/// What a folder asks for and this module does not do is an error that names it; the results are
-/// the reference implementation's (PyPI `tokenizers`) for every text. tokenizer.json's "truncation"
-/// and "padding" are settings of a batch rather than of the text, and are not applied.
+/// Everything works on UTF-8 bytes and scalars; Unicode's tables come from the reference
+/// implementation (PyPI `tokenizers`), and so results are its results for every text. What a folder
+/// asks for and this module does not do is an error that names it. tokenizer.json's "truncation" and
+/// "padding" are settings of a batch rather than of the text, and are not applied.
 ///
-/// Text never becomes a control token: "[SEP]" in a document stays four words of text, unless
-/// ``ControlTokens/recognised`` is asked for.
+/// Text never becomes a control token: "[SEP]" in a document stays text, unless
+/// ``ControlTokens/recognised`` is asked for. Control tokens are those that the tokenizer calls
+/// special, and added ones of the form "<…>", such as Qwen's "<think>".
 public struct Tokenizer: Sendable {
   /// What is done with the text of a control token, such as "[SEP]", within a text.
   public enum ControlTokens: Sendable {
@@ -22,49 +26,39 @@ public struct Tokenizer: Sendable {
     case recognised
   }
 
-  enum Model: Sendable {
-    case wordPiece(WordPiece)
-  }
-
-  struct ControlToken: Sendable, Equatable {
-    var content: [UInt8]
-    var id: Int32
-  }
-
-  let model: Model
+  let pipeline: TokenPipeline
   let pairTemplate: PairTemplate
-  /// Those that text is searched for; none with ``ControlTokens/areText``.
-  let recognisedTokens: [ControlToken]
-  /// What fills the rest of a batch's shorter rows.
-  public let paddingID: Int32
-  public let unknownID: Int32
+  let addedTokens: [AddedToken]
+  /// Finds those of ``addedTokens`` that are looked for in a text as it comes.
+  private let finder: AddedTokens
+  /// What fills the rest of a batch's shorter rows; nil where the tokenizer has no such token.
+  public let paddingID: Int32?
+  /// nil where every text has tokens.
+  public let unknownID: Int32?
+  /// The largest token id + 1: at most as many rows as the model's embedding table has.
+  public let vocabularyCount: Int
 
   init(
-    model: Model, pairTemplate: PairTemplate, recognisedTokens: [ControlToken], paddingID: Int32,
-    unknownID: Int32
+    pipeline: TokenPipeline, addedTokens: [AddedToken], controlTokens: ControlTokens,
+    pairTemplate: PairTemplate, idBound: Int32, paddingID: Int32?, unknownID: Int32?
   ) {
-    self.model = model
+    self.pipeline = pipeline
+    self.addedTokens = addedTokens
     self.pairTemplate = pairTemplate
-    self.recognisedTokens = recognisedTokens
     self.paddingID = paddingID
     self.unknownID = unknownID
-  }
-
-  /// The largest token id + 1: at most as many rows as the model's embedding table has.
-  public var vocabularyCount: Int {
-    switch model {
-    case .wordPiece(let model): Int(model.vocabulary.idBound)
-    }
+    vocabularyCount = Int(idBound)
+    let raw = addedTokens.filter { !$0.isNormalized }
+    finder = AddedTokens(raw, contents: raw.map(\.content), controlTokens)
   }
 
   /// Tokens of a pair that are neither the query's nor the document's: 3 with BERT.
   public var pairOverhead: Int { pairTemplate.overhead }
 
-  /// The id of a token as the vocabulary spells it, such as "[CLS]".
+  /// The id of a token as the vocabulary spells it, such as "[CLS]", "▁yes" or "Ġyes".
   public func id(ofToken token: String) -> Int32? {
-    switch model {
-    case .wordPiece(let model): model.vocabulary.id(Array(token.utf8))
-    }
+    let bytes = Array(token.utf8)
+    return addedTokens.first { $0.content == bytes }?.id ?? pipeline.model.id(ofToken: bytes)
   }
 
   /// The tokens of a text by itself, without control tokens around it.
@@ -116,45 +110,20 @@ public struct Tokenizer: Sendable {
 
   private func run(_ text: String, into sink: inout some TokenSink) {
     var text = text
-    text.withUTF8 { utf8 in
-      var start = 0
-      if !recognisedTokens.isEmpty {
-        var position = 0
-        while position < utf8.count, !sink.isFull {
-          if let token = controlToken(in: utf8, at: position) {
-            encode(utf8, start..<position, into: &sink)
-            position += token.content.count
-            start = position
-            sink.append(token.id, end: position)
-          } else {
-            position += 1
-          }
-        }
-      }
-      encode(utf8, start..<utf8.count, into: &sink)
-    }
+    text.withUTF8 { run($0, 0..<$0.count, into: &sink) }
   }
 
-  private func encode(
+  /// Appends the tokens of a part of a text between control tokens.
+  func run(
     _ utf8: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, into sink: inout some TokenSink
   ) {
-    guard !range.isEmpty else { return }
-    switch model {
-    case .wordPiece(let model): model.encode(utf8, range, into: &sink)
+    guard !finder.isEmpty else { return pipeline.encode(utf8, range, into: &sink) }
+    finder.forEachPart(of: utf8, range) { part in
+      switch part {
+      case .text(let range): pipeline.encode(utf8, range, into: &sink)
+      case .token(let id, let end): sink.append(id, end: end)
+      }
+      return !sink.isFull
     }
-  }
-
-  /// The longest control token that the text has at a position.
-  private func controlToken(
-    in utf8: UnsafeBufferPointer<UInt8>, at position: Int
-  ) -> ControlToken? {
-    var longest: ControlToken?
-    for token in recognisedTokens
-    where token.content.count > longest?.content.count ?? 0
-      && utf8[position...].starts(with: token.content)
-    {
-      longest = token
-    }
-    return longest
   }
 }

@@ -75,18 +75,18 @@ struct FolderTests {
   }
 
   @Test(arguments: [
-    ("\"BertNormalizer\"", "\"NFKC\"", "normalizer \"NFKC\" is not supported"),
+    ("\"BertNormalizer\"", "\"Nmt\"", "normalizer \"Nmt\" is not supported"),
     ("\"clean_text\"", "\"cleaner_text\"", "normalizer.cleaner_text is not supported"),
     ("\"lowercase\":true", "\"lowercase\":1", "normalizer.lowercase is neither"),
-    ("{\"type\":\"BertPreTokenizer\"}", "null", "pre_tokenizer is absent"),
-    ("\"BertPreTokenizer\"", "\"Whitespace\"", "pre_tokenizer \"Whitespace\" is not supported"),
-    ("\"WordPiece\",\"unk", "\"Unigram\",\"unk", "model \"Unigram\" is not supported"),
+    ("{\"type\":\"BertPreTokenizer\"}", "{\"split\":true}", "pre_tokenizer has no type"),
+    ("\"BertPreTokenizer\"", "\"Jieba\"", "pre_tokenizer \"Jieba\" is not supported"),
+    ("\"WordPiece\",\"unk", "\"WordLevel\",\"unk", "model \"WordLevel\" is not supported"),
+    ("\"WordPiece\",\"unk", "\"Unigram\",\"unk", "model.vocab is not a list of tokens"),
     ("\"unk_token\":\"[UNK]\"", "\"unk_token\":\"<unk>\"", "model.unk_token \"<unk>\""),
     ("\"max_input_chars_per_word\":100", "\"max_input_chars_per_word\":0", "1 to 10000"),
-    ("\"TemplateProcessing\"", "\"ByteLevel\"", "post_processor \"ByteLevel\""),
+    ("\"TemplateProcessing\"", "\"Other\"", "post_processor \"Other\""),
     ("{\"id\":\"B\",\"type_id\":1}", "{\"id\":\"A\",\"type_id\":1}", "A and B once each"),
     ("\"ids\":[3]", "\"ids\":[99999]", "id outside the vocabulary"),
-    ("\"special\":true", "\"special\":false", "\"[PAD]\" is no control token"),
     ("\"id\":4,\"content\":\"[MASK]\"", "\"id\":5,\"content\":\"[MASK]\"", "\"[MASK]\" with id 5"),
     ("\"cat\":162", "\"cat\":-1", "\"cat\" has no id"),
     ("\"cat\":162", "\"cat\" 162", "not JSON at byte"),
@@ -98,15 +98,6 @@ struct FolderTests {
     }
     #expect(error?.message.contains("tokenizer.json: ") == true)
     #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
-  }
-
-  @Test func recognisedControlTokensMayNotTakeTheirBlanksAlong() throws {
-    let folder = try folder(replacing: "\"lstrip\":false", by: "\"lstrip\":true")
-    #expect(throws: Never.self) { try Tokenizer.load(folder: folder.url.path) }
-    let error = #expect(throws: TokenizationError.self) {
-      try Tokenizer.load(folder: folder.url.path, controlTokens: .recognised)
-    }
-    #expect(error?.message.contains("\"[PAD]\" has lstrip") == true)
   }
 
   @Test func definitionAndSettingsMayNotContradictEachOther() throws {

@@ -21,11 +21,7 @@ struct ScalarComparisonTests {
 
   @Test func everyScalarIsTreatedAsTheReferenceTreatsIt() throws {
     let expected = try Fixtures.scalarDigests()
-    let models = try Fixtures.settings.map { setting in
-      switch try Fixtures.tokenizer(setting).model {
-      case .wordPiece(let model): (setting, model)
-      }
-    }
+    let models = try Fixtures.settings.map { (setting: $0, model: try wordPiece($0)) }
     for block in 0..<(0x110000 / 4_096) {
       let text = text(ofBlock: block)
       // Planes 4 to 13 hold no characters: there one setting says all.
@@ -40,6 +36,14 @@ struct ScalarComparisonTests {
           "\(setting): scalars from \(String(block * 4_096, radix: 16))")
       }
     }
+  }
+
+  private func wordPiece(_ setting: String) throws -> WordPiece {
+    let pipeline = try Fixtures.tokenizer(setting).pipeline
+    guard case .wordPiece(let model) = pipeline.model else {
+      throw TokenizationError(code: .malformed, message: "another model than WordPiece")
+    }
+    return model
   }
 
   private func text(ofBlock block: Int) -> [UInt8] {
@@ -61,7 +65,7 @@ struct ScalarComparisonTests {
   }
 
   @Test func combiningMarksAreOrderedByTheirClassesOnlyWithinARun() throws {
-    guard case .wordPiece(let model) = try Fixtures.tokenizer().model else { return }
+    let model = try wordPiece("uncased")
     func words(_ text: String) -> [String] {
       struct Words: WordSink {
         var words: [String] = []

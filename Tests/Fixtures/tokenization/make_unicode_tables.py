@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes Sources/Tokenization/UnicodeTables+Data.swift: what BERT's normaliser and pre-tokenizer do
-to every Unicode scalar value, asked of the reference implementation itself (PyPI `tokenizers`),
-since its Unicode version is neither Python's nor Swift's.
+"""Writes the Unicode tables in Sources/Tokenization/Unicode: what the normalisers and pre-tokenizers
+do to every Unicode scalar value, asked of the reference implementation itself (PyPI `tokenizers`),
+since its Unicode versions (it has several) are neither Python's nor Swift's.
 
     python3 -m venv /tmp/oracle && /tmp/oracle/bin/pip install tokenizers==0.23.3
     /tmp/oracle/bin/python Tests/Fixtures/tokenization/make_unicode_tables.py
@@ -11,18 +11,30 @@ The streams are base64 of unsigned LEB128 numbers (signed ones zigzag):
   folds       one for decomposing and removing marks, one for lower-casing; runs of neighbours that
               map alike: (gap, length, targets, difference of each target to its source …)
   combining   (gap, length, combining class) for scalars whose combining class is not 0
+  canonical   folds: the full canonical decomposition, without Hangul syllables
+  compatible  folds: the full compatibility decomposition where it differs from the canonical one
+  composites  (gap, length): scalars that canonical composition makes of their decomposition
+  texts       (length, class) as above: what regular expressions and pre-tokenizers ask
+  graphemes   (length, class): what extended grapheme clusters are cut by, as far as clusters of less
+              than six bytes can show it, which is all that the Precompiled normaliser asks
 """
 import base64
 import pathlib
+import struct
 import unicodedata
 
 import tokenizers
-from tokenizers.normalizers import NFD, BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers import Regex
+from tokenizers.normalizers import (
+    NFC, NFD, NFKD, BertNormalizer, Precompiled, Replace, StripAccents)
+from tokenizers.pre_tokenizers import BertPreTokenizer, Digits, Split, Whitespace
 
 REMOVED, WHITESPACE, PUNCTUATION, CHINESE, COMBINING = 1, 2, 4, 8, 16
 SCALARS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
-OUTPUT = pathlib.Path(__file__).parents[3] / "Sources/Tokenization/UnicodeTables+Data.swift"
+LETTER, NUMBER, SPACE, WORD, NUMERIC, MARK = 1, 2, 4, 8, 16, 32
+CONTROL, EXTENDING, PREPENDED, PICTOGRAPH = 1, 2, 4, 8
+CONSONANT, LINKER, CONJUNCT, EXTEND = 16, 32, 64, 128
+FOLDER = pathlib.Path(__file__).parents[3] / "Sources/Tokenization/Unicode"
 
 
 def bert(**options):
@@ -100,6 +112,83 @@ def is_hangul(c, folded):
     return True
 
 
+def composites(canonical):
+    nfc, nfd = NFC().normalize_str, NFD().normalize_str
+    found = [c for c in canonical if nfc(chr(c)) == chr(c)]
+    for c in found:
+        parts = nfd(chr(c))
+        assert nfc(parts) == chr(c) and len(nfc(parts[:-1])) == 1, hex(c)
+    return found
+
+
+def texts(whitespace):
+    def members(pattern):
+        replace = Replace(Regex(pattern), "").normalize_str
+        return {c for c in SCALARS if replace(chr(c)) == ""}
+
+    word, digits, accents = Whitespace().pre_tokenize_str, Digits(True), StripAccents()
+    table = [0] * 0x110000
+    sets = [(LETTER, members(r"\p{L}")), (NUMBER, members(r"\p{N}")), (SPACE, members(r"\s"))]
+    for c in SCALARS:
+        s = chr(c)
+        bits = sum(bit for bit, scalars in sets if c in scalars)
+        pieces = [piece for piece, _ in word(f"a{s}a")]
+        if pieces == [f"a{s}a"]:
+            bits |= WORD
+        else:
+            assert pieces == (["a", "a"] if whitespace(c) else ["a", s, "a"]), hex(c)
+        if len(digits.pre_tokenize_str(f"a{s}a")) == 3:
+            bits |= NUMERIC
+        if accents.normalize_str(s) == "":
+            bits |= MARK
+        table[c] = bits
+    return table
+
+
+def cluster_probe():
+    """A normaliser that makes one X of every cluster of less than six bytes, and an X of each scalar
+    of a longer one: its map has every first byte as a key."""
+    def unit(label, offset, leaf):
+        high = offset >> 8 if offset >= 1 << 21 else offset
+        return label | (1 << 8 if leaf else 0) | (1 << 9 if high != offset else 0) | high << 10
+
+    leaf_at = 0x200
+    units = [0x80000000] * 0x400
+    units[0] = unit(0, 0x100, False)
+    for byte in range(1, 0x100):
+        units[0x100 ^ byte] = unit(byte, 0x100 ^ byte ^ leaf_at, True)
+    trie = struct.pack(f"<{len(units)}I", *units)
+    return Precompiled(struct.pack("<I", len(trie)) + trie + b"X\0").normalize_str
+
+
+def graphemes():
+    probe = cluster_probe()
+    assert probe("a") == "X" and probe("ab") == "XX" and probe("e\u0301") == "X"
+    assert probe("\r\n") == "X" and probe("\n\r") == "XX"
+    table = [0] * 0x110000
+    for c in SCALARS[1:]:
+        s, bits = chr(c), 0
+        if probe("a" + s) == "X":
+            bits |= EXTENDING
+        if len(s.encode()) < 4 and probe(s + "\u0301") == "XX":
+            bits |= CONTROL
+        if probe(s + "a") == "X":
+            bits |= PREPENDED
+        if probe(f"\u00a9\u200d{s}") == "XXX" and not bits & EXTENDING:
+            bits |= PICTOGRAPH
+        if probe(f"{s}\u094d\u0915\u0301") == "XXXX":
+            bits |= CONSONANT
+        if probe(f"\u0915{s}\u0915\u0301") == "XXXX" and not bits & PREPENDED:
+            bits |= LINKER
+        elif probe(f"\u0915{s}\u094d\u0915\u0301") == "XXXXX":
+            bits |= CONJUNCT
+        if probe(f"\u00a9{s}\u200d\u00a9\u0301") == "XXXXX":
+            bits |= EXTEND
+        table[c] = bits
+    table[0] = CONTROL
+    return table
+
+
 def number(value):
     out = bytearray()
     while True:
@@ -156,23 +245,40 @@ def swift(name, stream):
     return f'  static let {name}: StaticString = """\n{lines[:-2]}\n    """\n'
 
 
+def write(file, type_name, streams):
+    path = FOLDER / file
+    path.write_text(
+        "// Made by Tests/Fixtures/tokenization/make_unicode_tables.py from PyPI tokenizers "
+        f"{tokenizers.__version__}:\n// the streams' format is described there.\n"
+        f"enum {type_name} {{\n" + "\n".join(swift(*stream) for stream in streams) + "}\n")
+    print({name: len(stream) for name, stream in streams}, path.stat().st_size, "bytes of Swift")
+
+
 def main():
     class_table, combining = classes()
     strip = folds(bert(strip_accents=True), is_hangul)
     lower = folds(bert(lowercase=True), lambda c, folded: False)
     assert not set(combining) & set(lower), "lower-casing would have to come before ordering"
     assert all(targets for targets in lower.values())
-    streams = [
+    write("UnicodeTables+Data.swift", "UnicodeTableData", [
         ("classes", class_stream(class_table)),
         ("strippedAccents", fold_stream(strip)),
         ("lowerCase", fold_stream(lower)),
         ("combiningClasses", combining_stream(combining)),
-    ]
-    OUTPUT.write_text(
-        "// Made by Tests/Fixtures/tokenization/make_unicode_tables.py from PyPI tokenizers "
-        f"{tokenizers.__version__}:\n// the streams' format is described there.\n"
-        "enum UnicodeTableData {\n" + "\n".join(swift(*stream) for stream in streams) + "}\n")
-    print({name: len(stream) for name, stream in streams}, OUTPUT.stat().st_size, "bytes of Swift")
+    ])
+    canonical = folds(NFD().normalize_str, is_hangul)
+    compatible = folds(
+        NFKD().normalize_str,
+        lambda c, folded: is_hangul(c, folded) or tuple(map(ord, folded)) == canonical.get(c))
+    write("NormalizationTables+Data.swift", "NormalizationTableData", [
+        ("canonical", fold_stream(canonical)),
+        ("compatible", fold_stream(compatible)),
+        ("composites", combining_stream({c: 1 for c in composites(canonical)})),
+    ])
+    write("TextTables+Data.swift", "TextTableData", [
+        ("texts", class_stream(texts(lambda c: class_table[c] & WHITESPACE))),
+        ("graphemes", class_stream(graphemes())),
+    ])
 
 
 main()

@@ -40,30 +40,29 @@ extension Tokenizer {
     let classifier = try vocabulary.controlToken(options.classifierToken)
     let separator = try vocabulary.controlToken(options.separatorToken)
     let padding = try vocabulary.controlToken(options.paddingToken)
-    var recognised: [ControlToken] = []
-    if controlTokens == .recognised {
-      recognised = [unknown, classifier, separator, padding]
-      recognised.append(try vocabulary.controlToken(options.maskToken))
-    }
+    var control = [unknown, classifier, separator, padding]
+    if controlTokens == .recognised { control.append(try vocabulary.controlToken(options.maskToken)) }
+    let wordPiece = try WordPiece(
+      vocabulary: vocabulary, normalization: options.normalization, unknownID: unknown.id,
+      wordScalarsMax: options.wordCharactersMax)
     self.init(
-      model: .wordPiece(
-        try WordPiece(
-          vocabulary: vocabulary, normalization: options.normalization, unknownID: unknown.id,
-          wordScalarsMax: options.wordCharactersMax)),
-      pairTemplate: .bert(cls: classifier.id, sep: separator.id), recognisedTokens: recognised,
+      pipeline: TokenPipeline(
+        model: .wordPiece(wordPiece), isBert: true, normalizers: [.bert(options.normalization)],
+        preTokenizers: [.bert],
+        addedTokens: AddedTokens([], contents: [], controlTokens)),
+      addedTokens: control, controlTokens: controlTokens,
+      pairTemplate: .bert(cls: classifier.id, sep: separator.id), idBound: vocabulary.idBound,
       paddingID: padding.id, unknownID: unknown.id)
   }
 }
 
 extension Vocabulary {
-  fileprivate func controlToken(
-    _ token: String
-  ) throws(TokenizationError) -> Tokenizer.ControlToken {
+  fileprivate func controlToken(_ token: String) throws(TokenizationError) -> AddedToken {
     let content = Array(token.utf8)
     guard let id = id(content) else {
       throw TokenizationError(
         code: .malformed, message: "the vocabulary has no token \"\(token)\"")
     }
-    return Tokenizer.ControlToken(content: content, id: id)
+    return AddedToken(content: content, id: id)
   }
 }

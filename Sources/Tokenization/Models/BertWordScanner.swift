@@ -1,19 +1,9 @@
-/// How BERT's normaliser treats text before words are cut.
-struct BertNormalization: Sendable, Equatable {
-  /// Removes control characters; all white space is a blank.
-  var cleansText = true
-  /// Each CJK ideograph is a word.
-  var splitsChineseCharacters = true
-  var stripsAccents = true
-  var lowercases = true
-}
-
 /// A word as the model meets it.
 struct ScannedWord {
   /// Normalised UTF-8; cut short when ``scalarCount`` exceeds what the scanner keeps.
   var bytes: UnsafeBufferPointer<UInt8>
-  /// At the last byte of each scalar in ``bytes``: where in the source what made it ends.
-  var ends: UnsafePointer<Int>
+  /// At the last byte of each scalar in ``bytes``.
+  var ends: SourceEnds
   var scalarCount: Int
   /// Where in the source the word ends.
   var end: Int
@@ -75,8 +65,8 @@ struct BertWordScanner<Sink: WordSink> {
         position += 1
         scanASCII(first, end: position)
       } else {
-        let length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4
-        let scalar = Self.decode(source + position, length)
+        let length = UTF8Scalars.length(startingWith: first)
+        let scalar = UTF8Scalars.decode(source + position, length)
         position += length
         scanScalar(scalar, end: position)
       }
@@ -181,23 +171,11 @@ struct BertWordScanner<Sink: WordSink> {
     while position > runStart {
       var start = position - 1
       while bytes[start] & 0xC0 == 0x80 { start -= 1 }
-      guard tables.combiningClasses[Self.decode(bytes + start, position - start)] > combiningClass
-      else { break }
+      let other = UTF8Scalars.decode(bytes + start, position - start)
+      guard tables.combiningClasses[other] > combiningClass else { break }
       position = start
     }
     insert(scalar, at: position, end: end)
-  }
-
-  @inline(__always)
-  private static func decode(_ bytes: UnsafePointer<UInt8>, _ length: Int) -> UInt32 {
-    func rest(_ index: Int) -> UInt32 { UInt32(bytes[index] & 0x3F) }
-    let first = UInt32(bytes[0])
-    switch length {
-    case 1: return first
-    case 2: return (first & 0x1F) << 6 | rest(1)
-    case 3: return (first & 0x0F) << 12 | rest(1) << 6 | rest(2)
-    default: return (first & 0x07) << 18 | rest(1) << 12 | rest(2) << 6 | rest(3)
-    }
   }
 
   @inline(__always)
@@ -205,39 +183,14 @@ struct BertWordScanner<Sink: WordSink> {
     self.end = end
     scalarCount += 1
     guard scalarCount <= scalarsMax else { return }
-    let length = scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x1_0000 ? 3 : 4
+    let length = UTF8Scalars.length(of: scalar)
     if position < byteCount {
       (bytes + position + length).update(from: bytes + position, count: byteCount - position)
       (ends + position + length).update(from: ends + position, count: byteCount - position)
     }
-    Self.encode(scalar, length, to: bytes + position)
+    UTF8Scalars.encode(scalar, length, to: bytes + position)
     byteCount += length
     ends[position + length - 1] = end
-  }
-
-  @inline(__always)
-  private static func encode(
-    _ scalar: UInt32, _ length: Int, to bytes: UnsafeMutablePointer<UInt8>
-  ) {
-    func rest(_ shift: UInt32) -> UInt8 {
-      UInt8(truncatingIfNeeded: 0x80 | (scalar >> shift & 0x3F))
-    }
-    switch length {
-    case 1:
-      bytes[0] = UInt8(truncatingIfNeeded: scalar)
-    case 2:
-      bytes[0] = UInt8(truncatingIfNeeded: 0xC0 | scalar >> 6)
-      bytes[1] = rest(0)
-    case 3:
-      bytes[0] = UInt8(truncatingIfNeeded: 0xE0 | scalar >> 12)
-      bytes[1] = rest(6)
-      bytes[2] = rest(0)
-    default:
-      bytes[0] = UInt8(truncatingIfNeeded: 0xF0 | scalar >> 18)
-      bytes[1] = rest(12)
-      bytes[2] = rest(6)
-      bytes[3] = rest(0)
-    }
   }
 
   /// What was removed from a word belongs to the scalar before it.
@@ -252,7 +205,8 @@ struct BertWordScanner<Sink: WordSink> {
     if scalarCount > 0 {
       sink.pointee.append(
         ScannedWord(
-          bytes: UnsafeBufferPointer(start: bytes, count: byteCount), ends: ends,
+          bytes: UnsafeBufferPointer(start: bytes, count: byteCount),
+          ends: SourceEnds(ends: ends, start: 0),
           scalarCount: scalarCount, end: end))
     }
     byteCount = 0

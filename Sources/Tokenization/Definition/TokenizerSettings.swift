@@ -1,4 +1,4 @@
-/// What tokenizer_config.json says about a BERT tokenizer.
+/// What tokenizer_config.json says about a tokenizer.
 struct TokenizerSettings {
   private let json: JSONValue
   let lowercase: Bool?

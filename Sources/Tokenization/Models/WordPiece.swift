@@ -43,6 +43,26 @@ struct WordPiece: Sendable {
     }
   }
 
+  /// Appends the tokens of a word that other stages than BERT's have cut.
+  func encode(
+    _ word: UnsafeBufferPointer<UInt8>, _ ends: SourceEnds, into sink: inout some TokenSink
+  ) {
+    var scalarCount = 0
+    for byte in word where byte & 0xC0 != 0x80 { scalarCount += 1 }
+    let room = scalarCount > wordScalarsMax ? 1 : word.count
+    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: room) { hashes in
+      withUnsafeTemporaryAllocation(of: Int32.self, capacity: room) { pieces in
+        guard let hashes = hashes.baseAddress, let pieces = pieces.baseAddress else { return }
+        withUnsafeMutablePointer(to: &sink) { sink in
+          var cutter = PieceCutter(self, hashes: hashes, pieces: pieces, sink: sink)
+          cutter.append(
+            ScannedWord(
+              bytes: word, ends: ends, scalarCount: scalarCount, end: ends[word.count - 1]))
+        }
+      }
+    }
+  }
+
   /// Passes the words of a part of a text to a sink.
   func scan(
     _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, into sink: inout some WordSink

@@ -31,7 +31,7 @@ struct UnicodeTables: Sendable {
       return Int(starts[mapping])..<Int(starts[mapping + 1])
     }
 
-    fileprivate init(_ text: StaticString) {
+    init(_ text: StaticString) {
       var stream = NumberStream(base64: text)
       var scalar = 0
       while !stream.isAtEnd {
@@ -65,7 +65,7 @@ struct UnicodeTables: Sendable {
     lowerCase = Folds(UnicodeTableData.lowerCase)
   }
 
-  private static func table(_ text: StaticString, hasGaps: Bool) -> ScalarTable<UInt8> {
+  static func table(_ text: StaticString, hasGaps: Bool) -> ScalarTable<UInt8> {
     var stream = NumberStream(base64: text)
     var table = ScalarTable<UInt8>()
     var scalar = 0

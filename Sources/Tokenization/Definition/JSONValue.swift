@@ -4,12 +4,13 @@ enum JSONValue: Sendable {
   case null
   case bool(Bool)
   case number(Double)
-  case string([UInt8])
+  /// A part of the parsed text where that has no escapes.
+  case string(ArraySlice<UInt8>)
   case array([JSONValue])
   case object([Member])
 
   struct Member: Sendable {
-    var key: [UInt8]
+    var key: ArraySlice<UInt8>
     var value: JSONValue
   }
 
@@ -30,6 +31,14 @@ enum JSONValue: Sendable {
 
   var string: String? {
     if case .string(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { nil }
+  }
+
+  var bytes: ArraySlice<UInt8>? {
+    if case .string(let bytes) = self { bytes } else { nil }
+  }
+
+  var number: Double? {
+    if case .number(let value) = self { value } else { nil }
   }
 
   var bool: Bool? {
@@ -62,6 +71,9 @@ private struct JSONParser {
   }
 
   mutating func document() throws(TokenizationError) -> JSONValue {
+    guard String(validating: bytes, as: UTF8.self) != nil else {
+      throw malformed("the text is not UTF-8")
+    }
     let value = try value()
     skipBlanks()
     guard position == bytes.count else { throw malformed("text after the end") }
@@ -116,9 +128,25 @@ private struct JSONParser {
     return .array(values)
   }
 
-  private mutating func string() throws(TokenizationError) -> [UInt8] {
+  private mutating func string() throws(TokenizationError) -> ArraySlice<UInt8> {
     position += 1
-    var text: [UInt8] = []
+    let start = position
+    // Most strings have no escapes, and need no copy.
+    let stop = bytes.withUnsafeBufferPointer { bytes in
+      var stop = start
+      while stop < bytes.count, bytes[stop] >= 0x20, bytes[stop] != UInt8(ascii: "\""),
+        bytes[stop] != UInt8(ascii: "\\")
+      {
+        stop += 1
+      }
+      return stop
+    }
+    position = stop
+    if peek == UInt8(ascii: "\"") {
+      position += 1
+      return bytes[start..<stop]
+    }
+    var text = Array(bytes[start..<stop])
     while let byte = peek, byte != UInt8(ascii: "\"") {
       guard byte >= 0x20 else { throw malformed("a control character in a string") }
       position += 1
@@ -126,10 +154,7 @@ private struct JSONParser {
     }
     guard peek != nil else { throw malformed("a string without an end") }
     position += 1
-    guard String(validating: text, as: UTF8.self) != nil else {
-      throw malformed("a string that is not UTF-8")
-    }
-    return text
+    return text[...]
   }
 
   private mutating func escape(into text: inout [UInt8]) throws(TokenizationError) {
@@ -197,7 +222,9 @@ private struct JSONParser {
   }
 
   private mutating func skipBlanks() {
-    while let byte = peek, [0x20, 0x09, 0x0A, 0x0D].contains(byte) { position += 1 }
+    while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
+      position += 1
+    }
   }
 
   private func malformed(_ what: String) -> TokenizationError {

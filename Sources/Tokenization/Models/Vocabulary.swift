@@ -76,8 +76,13 @@ struct Vocabulary: Sendable {
 
   /// The id of a token that begins a word, or stands alone as control tokens do.
   func id(_ token: [UInt8]) -> Int32? {
-    let hash = token.reduce(Self.seed(continues: false), Self.hash)
-    return token.withUnsafeBufferPointer { id($0, hash: hash, continues: false) }
+    token.withUnsafeBufferPointer { id($0) }
+  }
+
+  func id(_ token: UnsafeBufferPointer<UInt8>) -> Int32? {
+    var hash = Self.seed(continues: false)
+    for byte in token { hash = Self.hash(hash, byte) }
+    return id(token, hash: hash, continues: false)
   }
 
   @inline(__always)
