@@ -102,7 +102,10 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "rerankctl",
-      dependencies: ["RerankdClient", "RerankdProtocol", "ZeroMQ", argumentParser, protobuf],
+      dependencies: [
+        "RerankdClient", "RerankdProtocol", "ZeroMQ", "Evaluation", "EmbeddedEngine", "Scoring",
+        argumentParser, protobuf,
+      ],
       swiftSettings: strict),
 
     // Tests.
@@ -166,7 +169,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "rerankctlTests",
-      dependencies: ["rerankctl", "RerankdProtocol", "TestSupport", protobuf],
+      dependencies: ["rerankctl", "Evaluation", "RerankdProtocol", "TestSupport", protobuf],
       swiftSettings: strict),
     .testTarget(
       name: "SystemTests",

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Evaluation
 import Foundation
 import RerankdProtocol
 
@@ -20,7 +21,10 @@ enum CommandFailure {
     } catch let error as InputError {
       say(error.description)
       throw wrongInput
-    } catch where !(error is ExitCode || error is ValidationError || error is CleanExit) {
+    } catch let error as EvaluationError {
+      say(error.description)
+      throw wrongInput
+    } catch  where !(error is ExitCode || error is ValidationError || error is CleanExit) {
       say("\(error)")
       throw ExitCode.failure
     }
