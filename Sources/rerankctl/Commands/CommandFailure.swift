@@ -24,7 +24,7 @@ enum CommandFailure {
     } catch let error as EvaluationError {
       say(error.description)
       throw wrongInput
-    } catch  where !(error is ExitCode || error is ValidationError || error is CleanExit) {
+    } catch where !(error is ExitCode || error is ValidationError || error is CleanExit) {
       say("\(error)")
       throw ExitCode.failure
     }
