@@ -15,6 +15,8 @@ protocol CrossEncoderNetwork: Sendable {
   var scoreKind: ScoreKind { get }
   /// Of the linear layers, as results state it.
   var precision: Precision { get }
+  /// Tensors of the checkpoint that no score needs.
+  var surplusTensors: [String] { get }
   /// Which kernels run.
   var path: KernelPath { get }
 
@@ -25,8 +27,11 @@ protocol CrossEncoderNetwork: Sendable {
   ///   - longest: tokens of the longest pair, those that it shares included.
   func scratchFloats(tokens: Int, longest: Int) -> Int
 
-  /// What the pairs that begin with these tokens can share; nil where each token depends on those
-  /// after it, so that nothing can be.
+  /// Bytes that a shared prefix takes for each of its tokens; 0 where each token depends on those
+  /// after it, so that nothing can be shared.
+  var prefixBytesPerToken: Int { get }
+
+  /// What the pairs that begin with these tokens can share; nil where nothing can be.
   ///
   /// - Parameters:
   ///   - scratch: as for a batch of one pair with these tokens.
@@ -47,6 +52,8 @@ protocol CrossEncoderNetwork: Sendable {
 
 extension CrossEncoderNetwork {
   var tokenTypeCount: Int { TokenBatch.tokenTypesMax }
+
+  var prefixBytesPerToken: Int { 0 }
 
   func prefix(of tokens: [Int32], scratch: FloatBuffer) -> SharedPrefix? { nil }
 

@@ -43,7 +43,7 @@ public final class EmbeddedEngine: RerankEngine {
     modelList = models.map { model in
       EngineModel(
         name: model.name, contextTokens: model.contextTokens,
-        reservedTokens: model.tokenizer.pairOverhead, acceptsImages: false)
+        reservedTokens: model.reservedTokens, acceptsImages: false)
     }
     pool = LanePool(configuration: configuration)
   }

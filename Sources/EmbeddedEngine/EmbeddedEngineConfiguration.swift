@@ -10,13 +10,18 @@ public struct EmbeddedEngineConfiguration: Sendable, Equatable {
   public var chunkTokensMax: Int
   /// Calls to `score` that are waiting or under way; more are refused.
   public var jobsMax: Int
+  /// Memory for what the pairs of jobs begin with, where a model computes it once for a job. A token
+  /// takes 224 kB with a Qwen3 of 0.6 billion weights. 0 computes each pair whole.
+  public var prefixBytesMax: Int
 
   public init(
-    laneCount: Int = Self.defaultLaneCount, chunkTokensMax: Int = 512, jobsMax: Int = 256
+    laneCount: Int = Self.defaultLaneCount, chunkTokensMax: Int = 512, jobsMax: Int = 256,
+    prefixBytesMax: Int = 256 << 20
   ) {
     self.laneCount = laneCount
     self.chunkTokensMax = chunkTokensMax
     self.jobsMax = jobsMax
+    self.prefixBytesMax = prefixBytesMax
   }
 
   /// A core is left to the rest of the process, and to the ledger where it runs on the same machine.
@@ -36,5 +41,6 @@ public struct EmbeddedEngineConfiguration: Sendable, Equatable {
     try check("laneCount", laneCount, 1...1024)
     try check("chunkTokensMax", chunkTokensMax, 1...65_536)
     try check("jobsMax", jobsMax, 1...100_000)
+    try check("prefixBytesMax", prefixBytesMax, 0...(1 << 40))
   }
 }

@@ -6,15 +6,24 @@ import Tokenization
 public final class EmbeddedModel: Sendable {
   /// As the catalogue of models names it.
   public let name: String
+  /// As its manifest names it, for people.
+  public let title: String?
+  public let licence: String?
+  /// What of its files is left aside, and why that is harmless.
+  public let notices: [String]
+  /// Tokens of one pair, the template's own text included.
+  public let contextTokens: Int
+  /// Tokens of ``contextTokens`` that the template's own text takes.
+  public let reservedTokens: Int
+  let scoreKind: ScoreKind
   let network: any CrossEncoderNetwork
-  let tokenizer: Tokenizer
+  let encoder: PairEncoder
 
-  /// Tokens of one pair, the control tokens around its texts included.
-  public var contextTokens: Int { network.contextTokens }
+  var tokenizer: Tokenizer { encoder.tokenizer }
 
-  var scoreKind: ScoreKind { network.scoreKind }
-
-  /// Loads a Hugging Face folder: config.json, model.safetensors, and tokenizer.json or vocab.txt.
+  /// Loads a Hugging Face folder: config.json, the weights as safetensors in one file or in shards,
+  /// tokenizer.json or vocab.txt, and rerankd-model.json where there is one, whose golden pairs are
+  /// scored to see that all this is computed rightly.
   ///
   /// - Parameter kernelPath: nil takes the fastest that the machine can run.
   /// - Throws: ``EmbeddedEngineError`` saying what in the folder cannot be used, and why.
@@ -25,11 +34,14 @@ public final class EmbeddedModel: Sendable {
     let tokenizer = try understanding("the tokenizer of \(folder.path)") {
       try Tokenizer.load(folder: folder.path)
     }
+    let manifest = try ModelManifest.read(in: folder)
     let network = try configuration.network(
-      label: "config.json", tokenID: tokenizer.id(ofToken:), weights: { try weights(in: folder) },
+      label: "config.json", tokenID: tokenizer.id(ofToken:),
+      contextTokensMax: manifest.contextTokens, weights: { try weights(in: folder) },
       precision: .fp32, path: usable(kernelPath))
     return try EmbeddedModel(
-      name: name, network: network, tokenizer: tokenizer)
+      name: name, network: network, tokenizer: tokenizer, template: configuration.template,
+      manifest: manifest)
   }
 
   /// Loads the model inside the binary, and scores its golden pairs to see that this build and this
@@ -48,26 +60,62 @@ public final class EmbeddedModel: Sendable {
     let tokenizer = try understanding("the vocabulary of \(file.label)") {
       try Tokenizer(wordPieceVocabulary: file.vocabulary, options: options)
     }
-    let network = try file.manifest.config.network(
+    let configuration = file.manifest.config
+    let network = try configuration.network(
       label: file.label, tokenID: tokenizer.id(ofToken:), weights: { file }, precision: .fp32,
       path: usable(kernelPath))
-    let model = try EmbeddedModel(name: name, network: network, tokenizer: tokenizer)
-    try model.check(file.manifest.golden)
-    return model
+    var manifest = ModelManifest()
+    manifest.golden = file.manifest.golden
+    return try EmbeddedModel(
+      name: name, network: network, tokenizer: tokenizer, template: configuration.template,
+      manifest: manifest)
   }
 
   private init(
-    name: String, network: any CrossEncoderNetwork, tokenizer: Tokenizer
+    name: String, network: any CrossEncoderNetwork, tokenizer: Tokenizer,
+    template: PairEncoder.Template, manifest: ModelManifest
   ) throws {
+    func unsupported(_ what: String) -> EmbeddedEngineError {
+      EmbeddedEngineError(code: .unsupportedModel, message: "model \(name): \(what)")
+    }
     guard tokenizer.vocabularyCount <= network.vocabularySize else {
-      throw EmbeddedEngineError(
-        code: .unsupportedModel,
-        message: "model \(name): the tokenizer knows \(tokenizer.vocabularyCount) tokens and the "
-          + "weights have \(network.vocabularySize); do they belong together?")
+      throw unsupported(
+        "the tokenizer knows \(tokenizer.vocabularyCount) tokens and the weights have "
+          + "\(network.vocabularySize); do they belong together?")
+    }
+    encoder = try Self.understanding("the template of model \(name)") {
+      try PairEncoder(tokenizer: tokenizer, template: manifest.template ?? template)
+    }
+    let types = try encoder.pair(encoder.query("a", instruction: nil), document: "a").tokenTypes
+    guard types.allSatisfy({ $0 < network.tokenTypeCount }) else {
+      throw unsupported(
+        "the tokenizer gives token type \(types.max() ?? 0) and the weights have "
+          + "\(network.tokenTypeCount)")
+    }
+    contextTokens = manifest.contextTokens ?? network.contextTokens
+    guard contextTokens <= network.contextTokens else {
+      throw unsupported(
+        "the manifest's contextTokens is \(contextTokens); the weights allow "
+          + "\(network.contextTokens)")
+    }
+    reservedTokens = manifest.reservedTokens ?? encoder.overhead
+    guard encoder.overhead <= reservedTokens, reservedTokens < contextTokens else {
+      throw unsupported(
+        "\(reservedTokens) tokens are reserved for the template, which takes up to "
+          + "\(encoder.overhead) of a context of \(contextTokens)")
     }
     self.name = name
     self.network = network
-    self.tokenizer = tokenizer
+    title = manifest.title
+    licence = manifest.licence
+    scoreKind = manifest.scoreKind ?? network.scoreKind
+    notices = network.surplusTensors.isEmpty
+      ? []
+      : [
+        "\(network.surplusTensors.count) tensors have no effect on a score and are left aside: "
+          + network.surplusTensors.joined(separator: ", ")
+      ]
+    try check(manifest.golden)
   }
 
   /// The path, if this machine can run it; nil asks for the fastest.
@@ -86,15 +134,10 @@ public final class EmbeddedModel: Sendable {
   /// below, and a wrong weight, kernel or token goes far beyond.
   static let goldenTolerance: Float = 1e-3
 
-  private func check(_ golden: [BuiltInModelFile.Manifest.GoldenPair]) throws {
-    var batch = TokenBatch()
+  private func check(_ golden: [ModelManifest.GoldenPair]) throws {
     for pair in golden {
-      let query = tokenizer.encode(pair.query)
-      let document = tokenizer.encode(pair.document)
-      batch.appendPair { tokenizer.appendPair(query: query, document: document, to: &$0) }
-    }
-    let scratch = FloatBuffer(count: network.scratchFloats(for: batch))
-    for (pair, logit) in zip(golden, network.logits(of: batch, scratch: scratch)) {
+      let logit = try logit(
+        ofQuery: encoder.query(pair.query, instruction: nil), document: pair.document)
       // Written so that a NaN fails.
       guard abs(logit - pair.logit) <= Self.goldenTolerance else {
         throw EmbeddedEngineError(
@@ -106,35 +149,21 @@ public final class EmbeddedModel: Sendable {
     }
   }
 
-  static let configurationBytesMax = 1 << 20
-
-  static func readConfiguration(in folder: URL) throws -> NetworkConfiguration {
-    let url = folder.appending(path: "config.json")
-    let json = try BoundedFile.read(url, bytesMax: configurationBytesMax)
-    return try understanding(url.path) {
-      try JSONDecoder().decode(NetworkConfiguration.self, from: json)
+  /// A pair scored by itself, on this thread.
+  private func logit(ofQuery query: PairEncoder.Query, document: String) throws -> Float {
+    let pair = try encoder.pair(query, document: document)
+    guard pair.ids.count <= contextTokens else {
+      throw EmbeddedEngineError(
+        code: .goldenMismatch,
+        message: "model \(name) has a golden pair of \(pair.ids.count) tokens; it reads "
+          + "\(contextTokens)")
     }
+    var batch = TokenBatch()
+    batch.appendPair { $0.append(pair) }
+    return network.logits(of: batch, scratch: FloatBuffer(count: network.scratchFloats(for: batch)))[0]
   }
 
-  static func weights(in folder: URL) throws -> any WeightSource {
-    func exists(_ name: String) -> Bool {
-      FileManager.default.fileExists(atPath: folder.appending(path: name).path)
-    }
-    if exists("model.safetensors") {
-      return try SafetensorsFile(url: folder.appending(path: "model.safetensors"))
-    }
-    if exists(ShardedCheckpoint.indexName) { return try ShardedCheckpoint(folder: folder) }
-    let why =
-      if exists("pytorch_model.bin") {
-        "it has only pytorch_model.bin, which is a program rather than data; save it as safetensors"
-      } else {
-        "the file is missing"
-      }
-    throw EmbeddedEngineError(
-      code: .unreadableFile, message: "\(folder.path) has no model.safetensors: \(why)")
-  }
-
-  private static func understanding<R>(_ what: String, _ body: () throws -> R) throws -> R {
+  static func understanding<R>(_ what: String, _ body: () throws -> R) throws -> R {
     do {
       return try body()
     } catch {

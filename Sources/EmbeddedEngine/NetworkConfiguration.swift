@@ -33,16 +33,25 @@ struct NetworkConfiguration: Decodable, Sendable {
     }
   }
 
+  /// How the family's models were trained to read a pair.
+  var template: PairEncoder.Template {
+    switch family {
+    case .bert, .modernBert: .pair
+    case .qwen3: .prompt(.qwen3Reranker)
+    }
+  }
+
   /// The network that computes such a model.
   ///
   /// - Parameters:
   ///   - label: how messages name the configuration.
   ///   - tokenID: a token's number in the model's vocabulary.
+  ///   - contextTokensMax: what a pair may take, if the manifest says so.
   ///   - source: opens the weights; called once the configuration is found good.
   /// - Throws: ``EmbeddedEngineError`` naming the field or tensor that cannot be used.
   func network(
-    label: String, tokenID: (String) -> Int32?, weights source: () throws -> any WeightSource,
-    precision: Precision, path: KernelPath
+    label: String, tokenID: (String) -> Int32?, contextTokensMax: Int? = nil,
+    weights source: () throws -> any WeightSource, precision: Precision, path: KernelPath
   ) throws -> any CrossEncoderNetwork {
     let check = ConfigurationCheck(label: label)
     switch family {
@@ -60,7 +69,8 @@ struct NetworkConfiguration: Decodable, Sendable {
         configuration: configuration, weights: weights, precision: precision, path: path)
     case .qwen3(let file, let isCausal):
       let configuration = try Qwen3Configuration(
-        file, isCausal: isCausal, score: score, tokenID: tokenID, check: check)
+        file, isCausal: isCausal, score: score, tokenID: tokenID,
+        contextTokensMax: contextTokensMax, check: check)
       let weights = try Qwen3Weights(
         from: source(), configuration: configuration, precision: precision, path: path)
       return Qwen3Network(

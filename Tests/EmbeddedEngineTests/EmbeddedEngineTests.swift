@@ -249,6 +249,7 @@ import Testing
       (EmbeddedEngineConfiguration(laneCount: 0), "laneCount is 0"),
       (EmbeddedEngineConfiguration(chunkTokensMax: 0), "chunkTokensMax is 0"),
       (EmbeddedEngineConfiguration(jobsMax: 0), "jobsMax is 0"),
+      (EmbeddedEngineConfiguration(prefixBytesMax: -1), "prefixBytesMax is -1"),
     ] {
       let error = #expect(throws: EmbeddedEngineError.self) {
         try EmbeddedEngine(models: [model], configuration: configuration)

@@ -42,6 +42,18 @@ enum FamilyModel: String, CaseIterable {
     try network(weights: weights(), path)
   }
 
+  /// The folder's files in a folder that a test may change.
+  func copy() throws -> TemporaryFolder {
+    let copy = try TemporaryFolder("model")
+    for file in try FileManager.default.contentsOfDirectory(
+      at: folder, includingPropertiesForKeys: nil)
+    where file.lastPathComponent != "hidden.safetensors" {
+      try FileManager.default.copyItem(
+        at: file, to: copy.url.appending(path: file.lastPathComponent))
+    }
+    return copy
+  }
+
   func weights() throws -> any WeightSource { try EmbeddedModel.weights(in: folder) }
 
   /// The network that config.json describes, with weights from elsewhere.

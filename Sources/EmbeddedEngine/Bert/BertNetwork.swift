@@ -15,6 +15,7 @@ struct BertNetwork: CrossEncoderNetwork {
 
   var contextTokens: Int { configuration.contextTokens }
   var vocabularySize: Int { configuration.vocabularySize }
+  var surplusTensors: [String] { weights.surplus }
   var tokenTypeCount: Int {
     configuration.family == .bert ? configuration.tokenTypeCount : TokenBatch.tokenTypesMax
   }

@@ -58,11 +58,3 @@ struct TokenBatch: Sendable {
     }
   }
 }
-
-extension EncodedPair {
-  /// Tokens of a sequence without types.
-  mutating func append(ids: some Collection<Int32>) {
-    self.ids += ids
-    tokenTypes += repeatElement(0, count: ids.count)
-  }
-}

@@ -11,13 +11,6 @@ struct BuiltInModelFile: WeightSource {
       var lowercase: Bool
     }
 
-    /// A pair and the logit that it must get, to within rounding.
-    struct GoldenPair: Decodable, Sendable {
-      var query: String
-      var document: String
-      var logit: Float
-    }
-
     struct Part: Decodable, Sendable {
       var type: String
       var shape: [Int]
@@ -30,7 +23,7 @@ struct BuiltInModelFile: WeightSource {
     /// As in a Hugging Face config.json.
     var config: NetworkConfiguration
     var tokenizer: Tokenizer
-    var golden: [GoldenPair]
+    var golden: [ModelManifest.GoldenPair]
     var parts: [String: Part]
   }
 

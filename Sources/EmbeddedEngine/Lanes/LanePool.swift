@@ -10,6 +10,7 @@ import Scoring
 /// Sendable, since everything mutable is touched only while `condition` is locked.
 final class LanePool: @unchecked Sendable {
   let configuration: EmbeddedEngineConfiguration
+  private let prefixes: PrefixCache
   private let condition = NSCondition()
   private var line: [Running] = []
   private var jobCount = 0
@@ -35,6 +36,7 @@ final class LanePool: @unchecked Sendable {
 
   init(configuration: EmbeddedEngineConfiguration) {
     self.configuration = configuration
+    prefixes = PrefixCache(bytesMax: configuration.prefixBytesMax)
     for lane in 0..<configuration.laneCount {
       Thread.detachNewThread {
         Thread.current.name = "engine-lane-\(lane)"
@@ -96,7 +98,7 @@ final class LanePool: @unchecked Sendable {
   }
 
   private func runLane() {
-    var work = LaneWork(batchTokensMax: configuration.chunkTokensMax)
+    var work = LaneWork(batchTokensMax: configuration.chunkTokensMax, prefixes: prefixes)
     while let (running, chunk) = nextChunk() {
       let result = Result {
         try work.score(chunk, of: running.job) { try checkContinues(running) }

@@ -10,11 +10,13 @@ struct LaneWork {
   }
 
   private let batchTokensMax: Int
+  private let prefixes: PrefixCache
   private var batch = TokenBatch()
   private var scratch = FloatBuffer(count: 0)
 
-  init(batchTokensMax: Int) {
+  init(batchTokensMax: Int, prefixes: PrefixCache) {
     self.batchTokensMax = batchTokensMax
+    self.prefixes = prefixes
   }
 
   /// Encodes and scores the chunk's pairs, as many at once as the limit lets.
@@ -24,14 +26,15 @@ struct LaneWork {
   mutating func score(
     _ chunk: [Int], of job: ScoringJob, continuing: () throws -> Void
   ) throws -> [Scored] {
-    let tokenizer = job.model.tokenizer
-    let query = tokenizer.encode(job.query.text)
+    let encoder = job.model.encoder
+    let query = encoder.query(job.query.text, instruction: job.instruction)
+    let prefix = try prefix(of: job, query)
     var scored: [Scored] = []
     scored.reserveCapacity(chunk.count)
     var waiting: [Int] = []
     for index in chunk {
-      let document = tokenizer.encode(job.documents[index].text)
-      let tokenCount = query.count + document.count + tokenizer.pairOverhead
+      let pair = try encoder.pair(query, document: job.documents[index].text)
+      let tokenCount = pair.ids.count
       guard tokenCount <= job.model.contextTokens else {
         throw EngineError(
           code: .invalidArgument,
@@ -39,12 +42,13 @@ struct LaneWork {
             + "\(job.model.name) reads \(job.model.contextTokens)",
           isRetryable: false)
       }
-      if !waiting.isEmpty, batch.tokenCount + tokenCount > batchTokensMax {
+      let own = tokenCount - (prefix?.count(sharedWith: pair.ids) ?? 0)
+      if !waiting.isEmpty, batch.tokenCount + own > batchTokensMax {
         try continuing()
         scored += try scoreBatch(of: waiting, job: job)
         waiting.removeAll()
       }
-      batch.appendPair { tokenizer.appendPair(query: query, document: document, to: &$0) }
+      batch.appendPair(after: prefix) { $0.append(pair) }
       waiting.append(index)
     }
     try continuing()
@@ -52,15 +56,38 @@ struct LaneWork {
     return scored
   }
 
+  /// What all pairs of the job begin with, where that is worth computing by itself. Finding it takes
+  /// another look at every document, which is nothing beside what a decoder then does with them.
+  private mutating func prefix(
+    of job: ScoringJob, _ query: PairEncoder.Query
+  ) throws -> SharedPrefix? {
+    guard job.model.network.prefixBytesPerToken > 0, job.documents.count > 1 else { return nil }
+    let common = try job.commonBeginning.tokens {
+      var common: ArraySlice<Int32>?
+      for document in job.documents {
+        let ids = try job.model.encoder.pair(query, document: document.text).ids
+        common = common.map { ids.prefix(zip($0, ids).prefix { $0 == $1 }.count) } ?? ids[...]
+      }
+      return Array(common?.prefix(job.model.contextTokens) ?? [])
+    }
+    return prefixes.prefix(ofPairsBeginningWith: common, model: job.model) { floats in
+      grow(to: floats)
+      return scratch
+    }
+  }
+
+  private mutating func grow(to floats: Int) {
+    if scratch.count < floats { scratch = FloatBuffer(count: floats) }
+  }
+
   private mutating func scoreBatch(of documents: [Int], job: ScoringJob) throws -> [Scored] {
     let network = job.model.network
-    let floats = network.scratchFloats(for: batch)
-    if scratch.count < floats { scratch = FloatBuffer(count: floats) }
+    grow(to: network.scratchFloats(for: batch))
     let logits = network.logits(of: batch, scratch: scratch)
     let scored = documents.indices.map { pair in
       Scored(
         document: documents[pair], logit: logits[pair],
-        tokenCount: batch.bounds[pair + 1] - batch.bounds[pair])
+        tokenCount: batch.sharedCount(ofPair: pair) + batch.bounds[pair + 1] - batch.bounds[pair])
     }
     batch.removeAll()
     if let broken = scored.first(where: { !$0.logit.isFinite }) {

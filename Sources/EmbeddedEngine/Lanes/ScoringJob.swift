@@ -1,4 +1,5 @@
 import Scoring
+import Synchronization
 
 /// One call to the engine: what is to be scored, cut into chunks. It does not change; how far the
 /// lanes have come with it is `LanePool`'s to know.
@@ -12,10 +13,12 @@ struct ScoringJob: Sendable {
 
   let model: EmbeddedModel
   let query: RerankContent
+  let instruction: String?
   let documents: [RerankContent]
   /// Numbers of documents. The chunk with the longest documents comes first, so that no lane is
   /// left with it when the others are done.
   let chunks: [[Int]]
+  let commonBeginning = CommonBeginning()
   let deadline: ContinuousClock.Instant
   let progress: @Sendable () -> Void
 
@@ -25,6 +28,7 @@ struct ScoringJob: Sendable {
   ) {
     self.model = model
     self.query = request.query
+    instruction = request.instruction
     self.documents = request.documents
     self.progress = progress
     deadline = .now.advanced(by: request.remaining)
@@ -62,5 +66,19 @@ struct ScoringJob: Sendable {
     1 + content.parts.reduce(0) { bytes, part in
       if case .text(let text) = part { bytes + text.utf8.count } else { bytes }
     } / 4
+  }
+}
+
+/// The tokens that all pairs of a job begin with, found by the first lane that needs them.
+final class CommonBeginning: Sendable {
+  private let found = Mutex<[Int32]?>(nil)
+
+  func tokens(_ find: () throws -> [Int32]) rethrows -> [Int32] {
+    try found.withLock { found in
+      if let found { return found }
+      let tokens = try find()
+      found = tokens
+      return tokens
+    }
   }
 }

@@ -19,6 +19,7 @@ struct ModernBertNetwork: CrossEncoderNetwork {
 
   var contextTokens: Int { configuration.positionCount }
   var vocabularySize: Int { configuration.vocabularySize }
+  var surplusTensors: [String] { weights.surplus }
   var scoreKind: ScoreKind { configuration.scoreKind }
 
   init(

@@ -11,6 +11,8 @@ struct Qwen3Configuration: Equatable, Sendable {
     case classifier
   }
 
+  static let contextTokensDefault = 8192
+
   var hiddenSize: Int
   var layerCount: Int
   var headCount: Int
@@ -20,7 +22,9 @@ struct Qwen3Configuration: Equatable, Sendable {
   var headSize: Int
   var intermediateSize: Int
   var vocabularySize: Int
-  var positionCount: Int
+  /// What a pair may take: as many as there are positions, or as the manifest asks for, or as
+  /// Qwen3-Reranker was evaluated with.
+  var contextTokens: Int
   var theta: Float
   var normEpsilon: Float
   /// Whether the language model's head is the table of word embeddings.
@@ -38,10 +42,11 @@ struct Qwen3Configuration: Equatable, Sendable {
   /// - Parameters:
   ///   - isCausal: whether the file names Qwen3ForCausalLM.
   ///   - tokenID: a token's number in the model's vocabulary.
+  ///   - contextTokensMax: what a pair may take, if anyone has said so.
   /// - Throws: ``EmbeddedEngineError`` naming the field that this engine cannot follow.
   init(
     _ file: Qwen3ConfigurationFile, isCausal: Bool, score: ScoreSettings,
-    tokenID: (String) -> Int32?, check: ConfigurationCheck
+    tokenID: (String) -> Int32?, contextTokensMax: Int?, check: ConfigurationCheck
   ) throws {
     hiddenSize = try check.size("hidden_size", file.hiddenSize, atMost: 8192)
     layerCount = try check.size("num_hidden_layers", file.layerCount, atMost: 128)
@@ -59,7 +64,9 @@ struct Qwen3Configuration: Equatable, Sendable {
     }
     intermediateSize = try check.size("intermediate_size", file.intermediateSize, atMost: 65_536)
     vocabularySize = try check.size("vocab_size", file.vocabularySize, atMost: 2_000_000)
-    positionCount = try check.size("max_position_embeddings", file.positionCount, atMost: 262_144)
+    let positions = try check.size(
+      "max_position_embeddings", file.positionCount, atMost: 262_144)
+    contextTokens = min(positions, contextTokensMax ?? Self.contextTokensDefault)
     normEpsilon = try check.epsilon("rms_norm_eps", file.normEpsilon ?? 1e-6)
 
     try check.plainRotation("rope_parameters", file.ropeParameters)

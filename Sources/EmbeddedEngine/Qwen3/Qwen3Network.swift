@@ -15,8 +15,9 @@ struct Qwen3Network: CrossEncoderNetwork {
   let path: KernelPath
   var rotation: RotaryTable
 
-  var contextTokens: Int { configuration.positionCount }
+  var contextTokens: Int { configuration.contextTokens }
   var vocabularySize: Int { configuration.vocabularySize }
+  var surplusTensors: [String] { weights.surplus }
   var scoreKind: ScoreKind { configuration.scoreKind }
 
   init(
@@ -27,8 +28,12 @@ struct Qwen3Network: CrossEncoderNetwork {
     self.precision = precision
     self.path = path
     rotation = RotaryTable(
-      positions: configuration.positionCount, headSize: configuration.headSize,
+      positions: configuration.contextTokens, headSize: configuration.headSize,
       theta: configuration.theta)
+  }
+
+  var prefixBytesPerToken: Int {
+    configuration.layerCount * 2 * configuration.keyWidth * MemoryLayout<Float>.stride
   }
 
   /// Queries, keys and values of a token, side by side; or H columns.
