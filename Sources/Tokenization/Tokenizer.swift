@@ -97,15 +97,34 @@ public struct Tokenizer: Sendable {
     var ends = TokenEnds(countMax: max(0, tokensMax))
     run(text, into: &ends)
     guard ends.ends.count > tokensMax else { return text }
-    for end in ends.ends.prefix(tokensMax).reversed() {
+    // Where a cut falls within a character, it goes back to that character's beginning.
+    var limit = Int.max
+    for end in ends.ends.prefix(tokensMax).reversed() where end < limit {
+      limit = end
       let cut = text.utf8.index(text.startIndex, offsetBy: end)
-      guard String.Index(cut, within: text) != nil else { continue }
+      guard String.Index(cut, within: text) != nil else {
+        limit = characterStart(before: end, in: text) + 1
+        continue
+      }
       let beginning = String(text[..<cut])
       var count = TokenCount(countMax: tokensMax + 1)
       run(beginning, into: &count)
       if count.count <= tokensMax { return beginning }
     }
     return ""
+  }
+
+  /// Where the character begins that a byte within it belongs to.
+  private func characterStart(before end: Int, in text: String) -> Int {
+    var cut = text.utf8.index(text.startIndex, offsetBy: end)
+    while String.Index(cut, within: text.unicodeScalars) == nil {
+      cut = text.utf8.index(before: cut)
+    }
+    let beginning = text[..<cut]
+    return beginning.isEmpty
+      ? 0
+      : text.utf8.distance(
+        from: text.startIndex, to: beginning.index(before: beginning.endIndex))
   }
 
   private func run(_ text: String, into sink: inout some TokenSink) {

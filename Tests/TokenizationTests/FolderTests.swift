@@ -89,6 +89,7 @@ struct FolderTests {
     ("\"ids\":[3]", "\"ids\":[99999]", "id outside the vocabulary"),
     ("\"id\":4,\"content\":\"[MASK]\"", "\"id\":5,\"content\":\"[MASK]\"", "\"[MASK]\" with id 5"),
     ("\"cat\":162", "\"cat\":-1", "\"cat\" has no id"),
+    ("\"cat\":162", "\"cat\":2000000", "no id from 0 to 1999999"),
     ("\"cat\":162", "\"cat\" 162", "not JSON at byte"),
   ])
   func whatIsNotSupportedIsRefusedByName(text: String, other: String, message: String) throws {

@@ -192,6 +192,7 @@ private struct JSONParser {
   }
 
   private mutating func number() throws(TokenizationError) -> JSONValue {
+    if let value = wholeNumber() { return .number(Double(value)) }
     let text = bytes[position...].prefix { byte in
       "+-.eE0123456789".utf8.contains(byte)
     }
@@ -200,6 +201,21 @@ private struct JSONParser {
     else { throw malformed("a value was expected") }
     position += text.count
     return .number(value)
+  }
+
+  /// Up to nine digits and nothing else of a number behind them, as nearly all are.
+  private mutating func wholeNumber() -> Int? {
+    var value = 0
+    var end = position
+    while end < bytes.count, end - position < 9, bytes[end] &- 0x30 < 10 {
+      value = value * 10 + Int(bytes[end] - 0x30)
+      end += 1
+    }
+    guard end > position, end < bytes.count, bytes[end] &- 0x30 >= 10,
+      bytes[end] != UInt8(ascii: "."), bytes[end] | 0x20 != UInt8(ascii: "e")
+    else { return nil }
+    position = end
+    return value
   }
 
   private mutating func literal(

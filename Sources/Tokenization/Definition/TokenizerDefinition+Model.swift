@@ -43,9 +43,11 @@ extension TokenizerDefinition {
     var entries: [(token: ArraySlice<UInt8>, id: Int32)] = []
     entries.reserveCapacity(members.count)
     for member in members {
-      guard let id = member.value.integer, id >= 0, id < .max else {
+      guard let id = member.value.integer, 0..<TokenizerLimits.vocabularyTokensMax ~= Int(id)
+      else {
         throw .malformed(
-          "model.vocab: \"\(String(decoding: member.key, as: UTF8.self))\" has no id")
+          "model.vocab: \"\(String(decoding: member.key, as: UTF8.self))\" has no id from 0 to "
+            + "\(TokenizerLimits.vocabularyTokensMax - 1)")
       }
       entries.append((member.key, id))
     }

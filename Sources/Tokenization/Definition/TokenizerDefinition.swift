@@ -76,7 +76,7 @@ struct TokenizerDefinition {
       throw .unsupported("more than \(TokenizerLimits.vocabularyTokensMax) added_tokens")
     }
     var added: [AddedToken] = []
-    var nextID = Int32(Set(tokens.entries.map(\.token)).count)
+    var nextID = Int32(tokens.vocabulary.count)
     var contents: Set<ArraySlice<UInt8>> = []
     for value in items {
       guard let content = value["content"]?.bytes, !content.isEmpty,

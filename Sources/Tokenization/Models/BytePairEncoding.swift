@@ -13,11 +13,13 @@ struct BytePairEncoding: Sendable {
   /// Each byte's token "<0x00>", which a scalar that the vocabulary lacks becomes; negative where
   /// there is none. Empty where the model does not ask for it.
   let byteFallback: [Int32]
-  /// A word that is a token stays whole, whatever the merges are.
-  let ignoresMerges: Bool
   /// The tokens of single bytes, negative where there is none.
   private let byteIDs: [Int32]
+  /// By id, the tokens that a word of their bytes becomes: nearly all, and nearly all words are
+  /// tokens, so that few words are merged at all.
+  private var isWhole: [Bool] = []
 
+  /// - Parameter ignoresMerges: a word that is a token stays whole, whatever the merges are.
   init(
     vocabulary: Vocabulary, merges: MergeTable, readsBytes: Bool, unknownID: Int32?,
     fusesUnknown: Bool, byteFallback: [Int32], ignoresMerges: Bool
@@ -28,10 +30,19 @@ struct BytePairEncoding: Sendable {
     self.unknownID = unknownID
     self.fusesUnknown = fusesUnknown
     self.byteFallback = byteFallback
-    self.ignoresMerges = ignoresMerges
     byteIDs = (UInt8.min...UInt8.max).map { byte in
       readsBytes || byte < 0x80 ? vocabulary.id([byte]) ?? -1 : -1
     }
+    var isWhole = Array(repeating: ignoresMerges, count: Int(vocabulary.idBound))
+    if !ignoresMerges {
+      vocabulary.forEach { token, id in
+        guard 1...SymbolMerger.shortCountMax ~= token.count else { return }
+        var list = TokenList(ids: [])
+        merge(token, SourceEnds(ends: nil, start: 0), into: &list)
+        isWhole[Int(id)] = list.ids == [id]
+      }
+    }
+    self.isWhole = isWhole
   }
 
   /// - Parameter token: as the vocabulary spells it.
@@ -46,12 +57,15 @@ struct BytePairEncoding: Sendable {
   func encode(
     _ word: UnsafeBufferPointer<UInt8>, _ ends: SourceEnds, into sink: inout some TokenSink
   ) {
-    if ignoresMerges, let id = vocabulary.id(word) {
+    if word.count <= vocabulary.tokenBytesMax, let id = vocabulary.id(word), isWhole[Int(id)] {
       return sink.append(id, end: ends[word.count - 1])
     }
-    if word.count == 1, byteIDs[Int(word[0])] >= 0 {
-      return sink.append(byteIDs[Int(word[0])], end: ends[0])
-    }
+    merge(word, ends, into: &sink)
+  }
+
+  private func merge(
+    _ word: UnsafeBufferPointer<UInt8>, _ ends: SourceEnds, into sink: inout some TokenSink
+  ) {
     // A symbol more than there are bytes: what was unknown may come last.
     withUnsafeTemporaryAllocation(of: MergeSymbol.self, capacity: word.count + 1) { buffer in
       guard let symbols = buffer.baseAddress else { return }

@@ -14,6 +14,9 @@ struct Vocabulary: Sendable {
   /// The largest id + 1.
   private(set) var idBound: Int32 = 0
 
+  /// Of different tokens.
+  var count: Int { entries.count }
+
   private struct Entry {
     var start: UInt32
     var length: UInt16
@@ -83,6 +86,16 @@ struct Vocabulary: Sendable {
     var hash = Self.seed(continues: false)
     for byte in token { hash = Self.hash(hash, byte) }
     return id(token, hash: hash, continues: false)
+  }
+
+  /// Calls `body` with each token's bytes and id.
+  func forEach(_ body: (UnsafeBufferPointer<UInt8>, Int32) -> Void) {
+    bytes.withUnsafeBufferPointer { bytes in
+      for entry in entries {
+        let start = Int(entry.start)
+        body(UnsafeBufferPointer(rebasing: bytes[start..<start + Int(entry.length)]), entry.id)
+      }
+    }
   }
 
   @inline(__always)
