@@ -13,22 +13,31 @@ bool engine_path_supported(engine_path path) {
       return engine_path_supported(ENGINE_PATH_AVX2) && __builtin_cpu_supports("avx512f")
              && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
              && __builtin_cpu_supports("avx512vl");
+    case ENGINE_PATH_AVX512_VNNI:
+      return engine_path_supported(ENGINE_PATH_AVX512) && __builtin_cpu_supports("avx512vnni");
+    case ENGINE_PATH_AVX512_BF16:
+      return engine_path_supported(ENGINE_PATH_AVX512_VNNI)
+             && __builtin_cpu_supports("avx512bf16");
 #else
     case ENGINE_PATH_AVX2:
-    case ENGINE_PATH_AVX512: return false;
+    case ENGINE_PATH_AVX512:
+    case ENGINE_PATH_AVX512_VNNI:
+    case ENGINE_PATH_AVX512_BF16: return false;
 #endif
   }
 }
 
 engine_path engine_path_best(void) {
-  if (engine_path_supported(ENGINE_PATH_AVX512)) return ENGINE_PATH_AVX512;
-  if (engine_path_supported(ENGINE_PATH_AVX2)) return ENGINE_PATH_AVX2;
+  for (int path = ENGINE_PATH_AVX512_BF16; path > ENGINE_PATH_PORTABLE; path--)
+    if (engine_path_supported((engine_path)path)) return (engine_path)path;
   return ENGINE_PATH_PORTABLE;
 }
 
-static const kernel_table *table(engine_path path) {
+static const kernel_table *floats(engine_path path) {
   switch (path) {
 #if defined(__x86_64__)
+    case ENGINE_PATH_AVX512_BF16:
+    case ENGINE_PATH_AVX512_VNNI:
     case ENGINE_PATH_AVX512: return &kernels_avx512;
     case ENGINE_PATH_AVX2: return &kernels_avx2;
 #endif
@@ -36,16 +45,103 @@ static const kernel_table *table(engine_path path) {
   }
 }
 
-void engine_gemm(engine_path path, size_t m, size_t n, size_t k, const float *a, size_t a_stride,
-                 const float *packed, const float *bias, engine_activation activation, float *c,
-                 size_t c_stride) {
-  table(path)->gemm(m, n, k, a, a_stride, packed, bias, activation, c, c_stride);
+static const byte_kernels *bytes(engine_path path) {
+  switch (path) {
+#if defined(__x86_64__)
+    case ENGINE_PATH_AVX512_BF16:
+    case ENGINE_PATH_AVX512_VNNI: return &byte_kernels_avx512_vnni;
+    case ENGINE_PATH_AVX512: return &byte_kernels_avx512;
+    case ENGINE_PATH_AVX2: return &byte_kernels_avx2;
+#endif
+    default: return &byte_kernels_portable;
+  }
+}
+
+static const brain_kernels *brains(engine_path path) {
+  switch (path) {
+#if defined(__x86_64__)
+    case ENGINE_PATH_AVX512_BF16: return &brain_kernels_avx512_bf16;
+    case ENGINE_PATH_AVX512_VNNI:
+    case ENGINE_PATH_AVX512: return &brain_kernels_avx512;
+    case ENGINE_PATH_AVX2: return &brain_kernels_avx2;
+#endif
+    default: return &brain_kernels_portable;
+  }
+}
+
+size_t engine_step_inputs(engine_path path) { return bytes(path)->step_inputs; }
+
+size_t engine_prepared_row_bytes(engine_path path, engine_type numbers, size_t inputs) {
+  size_t padded = round_up(inputs, PANEL);
+  if (numbers == ENGINE_TYPE_INT8) return padded * (4 / bytes(path)->step_inputs);
+  return padded * (numbers == ENGINE_TYPE_BFLOAT16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+void engine_prepare(engine_path path, engine_type numbers, size_t rows, size_t inputs, size_t group,
+                    const float *x, size_t stride, void *out, float *scales) {
+  size_t row_bytes = engine_prepared_row_bytes(path, numbers, inputs);
+  if (numbers == ENGINE_TYPE_INT8)
+    bytes(path)->prepare(rows, inputs, group, x, stride, out, row_bytes, scales);
+  else
+    brains(path)->prepare(rows, inputs, x, stride, out, row_bytes / sizeof(uint16_t));
+}
+
+void engine_product(engine_path path, const engine_layer *layer, size_t rows, const void *input,
+                    size_t input_stride, const float *input_scales, engine_activation activation,
+                    void *output, size_t output_stride, engine_type output_type) {
+  product p = {
+      .rows = rows,
+      .outputs = layer->outputs,
+      .steps = layer->inputs,
+      .input = input,
+      .input_stride = input_stride,
+      .panels = layer->panels,
+      .bias = layer->bias,
+      .activation = activation,
+      .output = output,
+      .output_stride = output_stride,
+      .output_type = output_type,
+  };
+  if (layer->numbers == ENGINE_TYPE_INT8) {
+    size_t step_inputs = bytes(path)->step_inputs;
+    p.steps = round_up(layer->inputs, 4) / step_inputs;
+    p.groups = (layer->inputs + layer->group - 1) / layer->group;
+    p.group_steps = p.groups == 1 ? p.steps : layer->group / step_inputs;
+    p.input_scales = input_scales;
+    p.scales = layer->scales;
+    p.starts = layer->starts;
+    p.padded_outputs = round_up(layer->outputs, PANEL);
+    bytes(path)->product(&p);
+  } else if (layer->numbers == ENGINE_TYPE_BFLOAT16) {
+    p.steps = round_up(layer->inputs, 2) / 2;
+    brains(path)->product(&p);
+  } else {
+    floats(path)->product(&p);
+  }
+}
+
+bool engine_attention_bfloat16_supported(engine_path path, size_t head_size) {
+  return brains(path)->attention && head_size % (2 * PANEL) == 0;
+}
+
+size_t engine_attention_bfloat16_scratch_bytes(size_t tokens, size_t head_size) {
+  size_t padded = round_up(tokens, 2 * PANEL);
+  // A tile's scores and weights, keys, values.
+  return padded * (12 * (sizeof(float) + sizeof(uint16_t)) + 2 * head_size * sizeof(uint16_t));
+}
+
+void engine_attention_bfloat16(engine_path path, size_t query_rows, size_t tokens, size_t head_size,
+                               float scale, const uint16_t *q, size_t q_stride, const uint16_t *k,
+                               const uint16_t *v, size_t kv_stride, float *out, size_t out_stride,
+                               void *scratch) {
+  brains(path)->attention(query_rows, tokens, head_size, scale, q, q_stride, k, v, kv_stride, out,
+                          out_stride, scratch);
 }
 
 void engine_attention(engine_path path, size_t query_rows, size_t tokens, size_t head_size,
                       float scale, const float *q, size_t q_stride, const float *k, const float *v,
                       size_t kv_stride, float *out, size_t out_stride, float *scratch) {
-  table(path)->attention(query_rows, tokens, head_size, scale, q, q_stride, k, v, kv_stride, out,
+  floats(path)->attention(query_rows, tokens, head_size, scale, q, q_stride, k, v, kv_stride, out,
                          out_stride, scratch);
 }
 
@@ -55,27 +151,16 @@ size_t engine_attention_scratch_floats(size_t tokens, size_t head_size) {
 }
 
 void engine_softmax(engine_path path, size_t rows, size_t n, float scale, float *x, size_t stride) {
-  table(path)->softmax(rows, n, scale, x, stride);
+  floats(path)->softmax(rows, n, scale, x, stride);
 }
 
 void engine_layer_norm(engine_path path, size_t rows, size_t n, float *x, const float *residual,
                        const float *gain, const float *bias, float epsilon) {
-  table(path)->layer_norm(rows, n, x, residual, gain, bias, epsilon);
+  floats(path)->layer_norm(rows, n, x, residual, gain, bias, epsilon);
 }
 
 void engine_activate(engine_path path, engine_activation activation, size_t count, float *x) {
-  table(path)->activate(activation, count, x);
-}
-
-size_t engine_packed_floats(size_t n, size_t k) { return round_up(n, PANEL) * k; }
-
-void engine_pack(size_t n, size_t k, const float *rows, float *packed) {
-  for (size_t first = 0; first < n; first += PANEL, packed += PANEL * k) {
-    size_t count = n - first < PANEL ? n - first : PANEL;
-    if (count < PANEL) memset(packed, 0, PANEL * k * sizeof(float));
-    for (size_t i = 0; i < k; i++)
-      for (size_t row = 0; row < count; row++) packed[i * PANEL + row] = rows[(first + row) * k + i];
-  }
+  floats(path)->activate(activation, count, x);
 }
 
 static float from_bits(uint32_t bits) {

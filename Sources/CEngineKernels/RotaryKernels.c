@@ -3,6 +3,8 @@
 static const rotary_kernel_table *table(engine_path path) {
   switch (path) {
 #if defined(__x86_64__)
+    case ENGINE_PATH_AVX512_BF16:
+    case ENGINE_PATH_AVX512_VNNI:
     case ENGINE_PATH_AVX512: return &rotary_kernels_avx512;
     case ENGINE_PATH_AVX2: return &rotary_kernels_avx2;
 #endif

@@ -1,7 +1,9 @@
 import Foundation
 
-/// The embedded engine's limits.
+/// How the embedded engine computes, and its limits.
 public struct EmbeddedEngineConfiguration: Sendable, Equatable {
+  /// What models are loaded in; ``EmbeddedModel/load(folder:name:precision:kernelPath:)`` takes it.
+  public var precision: PrecisionSetting
   /// Threads that score, each busy with one chunk of pairs at a time.
   public var laneCount: Int
   /// Tokens that a lane works on at a time: 512 of them use the caches as well as more would. A
@@ -15,9 +17,10 @@ public struct EmbeddedEngineConfiguration: Sendable, Equatable {
   public var prefixBytesMax: Int
 
   public init(
-    laneCount: Int = Self.defaultLaneCount, chunkTokensMax: Int = 512, jobsMax: Int = 256,
-    prefixBytesMax: Int = 256 << 20
+    precision: PrecisionSetting = .auto, laneCount: Int = Self.defaultLaneCount,
+    chunkTokensMax: Int = 512, jobsMax: Int = 256, prefixBytesMax: Int = 256 << 20
   ) {
+    self.precision = precision
     self.laneCount = laneCount
     self.chunkTokensMax = chunkTokensMax
     self.jobsMax = jobsMax

@@ -25,10 +25,12 @@ public final class EmbeddedModel: Sendable {
   /// tokenizer.json or vocab.txt, and rerankd-model.json where there is one, whose golden pairs are
   /// scored to see that all this is computed rightly.
   ///
-  /// - Parameter kernelPath: nil takes the fastest that the machine can run.
+  /// - Parameters:
+  ///   - precision: what the linear layers compute with; results state what `auto` came to.
+  ///   - kernelPath: nil takes the fastest that the machine can run.
   /// - Throws: ``EmbeddedEngineError`` saying what in the folder cannot be used, and why.
   public static func load(
-    folder: URL, name: String, kernelPath: KernelPath? = nil
+    folder: URL, name: String, precision: PrecisionSetting = .auto, kernelPath: KernelPath? = nil
   ) throws -> EmbeddedModel {
     let configuration = try readConfiguration(in: folder)
     let tokenizer = try understanding("the tokenizer of \(folder.path)") {
@@ -38,7 +40,7 @@ public final class EmbeddedModel: Sendable {
     let network = try configuration.network(
       label: "config.json", tokenID: tokenizer.id(ofToken:),
       contextTokensMax: manifest.contextTokens, weights: { try weights(in: folder) },
-      precision: .fp32, path: usable(kernelPath))
+      precision: precision, path: usable(kernelPath))
     return try EmbeddedModel(
       name: name, network: network, tokenizer: tokenizer, template: configuration.template,
       manifest: manifest)
@@ -47,13 +49,14 @@ public final class EmbeddedModel: Sendable {
   /// Loads the model inside the binary, and scores its golden pairs to see that this build and this
   /// machine compute it rightly.
   public static func builtIn(
-    name: String = "builtin", kernelPath: KernelPath? = nil
+    name: String = "builtin", precision: PrecisionSetting = .auto, kernelPath: KernelPath? = nil
   ) throws -> EmbeddedModel {
-    try load(BuiltInModelFile.embedded(), name: name, kernelPath: kernelPath)
+    try load(
+      BuiltInModelFile.embedded(), name: name, precision: precision, kernelPath: kernelPath)
   }
 
   static func load(
-    _ file: BuiltInModelFile, name: String, kernelPath: KernelPath?
+    _ file: BuiltInModelFile, name: String, precision: PrecisionSetting, kernelPath: KernelPath?
   ) throws -> EmbeddedModel {
     var options = WordPieceOptions()
     options.lowercase = file.manifest.tokenizer.lowercase
@@ -62,7 +65,7 @@ public final class EmbeddedModel: Sendable {
     }
     let configuration = file.manifest.config
     let network = try configuration.network(
-      label: file.label, tokenID: tokenizer.id(ofToken:), weights: { file }, precision: .fp32,
+      label: file.label, tokenID: tokenizer.id(ofToken:), weights: { file }, precision: precision,
       path: usable(kernelPath))
     var manifest = ModelManifest()
     manifest.golden = file.manifest.golden
@@ -130,16 +133,22 @@ public final class EmbeddedModel: Sendable {
     return path
   }
 
-  /// How far a golden pair's logit may be from the manifest's: rounding in fp32 stays a hundredfold
-  /// below, and a wrong weight, kernel or token goes far beyond.
-  static let goldenTolerance: Float = 1e-3
+  /// How far a golden pair's logit may be from the manifest's: rounding stays well below, and a wrong
+  /// weight, kernel or token goes far beyond.
+  static func goldenTolerance(_ precision: Precision) -> Float {
+    switch precision {
+    case .fp32: 1e-3
+    case .bf16: 0.1
+    case .int8: 0.3
+    }
+  }
 
   private func check(_ golden: [ModelManifest.GoldenPair]) throws {
     for pair in golden {
       let logit = try logit(
         ofQuery: encoder.query(pair.query, instruction: nil), document: pair.document)
       // Written so that a NaN fails.
-      guard abs(logit - pair.logit) <= Self.goldenTolerance else {
+      guard abs(logit - pair.logit) <= Self.goldenTolerance(network.precision) else {
         throw EmbeddedEngineError(
           code: .goldenMismatch,
           message: "model \(name) gives the logit \(logit) to a golden pair whose logit is "

@@ -8,6 +8,10 @@ public enum KernelPath: String, Sendable, CaseIterable {
   case portable
   case avx2
   case avx512
+  /// With the dot product of bytes (VNNI), which int8 uses.
+  case avx512VNNI = "avx512-vnni"
+  /// With that and the dot product of bfloat16, which bf16 uses, and attention in int8 too.
+  case avx512BF16 = "avx512-bf16"
 
   /// The fastest path that this machine can run.
   public static var best: KernelPath {
@@ -15,6 +19,8 @@ public enum KernelPath: String, Sendable, CaseIterable {
     case .portable: .portable
     case .avx2: .avx2
     case .avx512: .avx512
+    case .avx512VNNI: .avx512VNNI
+    case .avx512BF16: .avx512BF16
     }
   }
 
@@ -26,6 +32,8 @@ public enum KernelPath: String, Sendable, CaseIterable {
     case .portable: .portable
     case .avx2: .avx2
     case .avx512: .avx512
+    case .avx512VNNI: .avx512VNNI
+    case .avx512BF16: .avx512BF16
     }
   }
 }

@@ -15,11 +15,13 @@ struct EngineSet {
 
   /// Loads every model, so that a wrong one is found before any job is taken.
   init(
-    _ configuration: DaemonConfiguration, lanes: EmbeddedEngineConfiguration,
+    _ configuration: DaemonConfiguration, embedded settings: EmbeddedEngineConfiguration,
     environment: [String: String], logger: Logger
   ) throws {
-    let models = try configuration.models.compactMap { try EmbeddedModel.load($0) }
-    embedded = models.isEmpty ? nil : try EmbeddedEngine(models: models, configuration: lanes)
+    let models = try configuration.models.compactMap {
+      try EmbeddedModel.load($0, precision: settings.precision)
+    }
+    embedded = models.isEmpty ? nil : try EmbeddedEngine(models: models, configuration: settings)
     backends = try configuration.backends.map {
       try RemoteRerankEngine($0, environment: environment, logger: logger)
     }
@@ -32,11 +34,15 @@ struct EngineSet {
 
 extension EmbeddedModel {
   /// nil for a backend's model.
-  fileprivate static func load(_ settings: ModelSettings) throws -> EmbeddedModel? {
+  fileprivate static func load(
+    _ settings: ModelSettings, precision: PrecisionSetting
+  ) throws -> EmbeddedModel? {
     switch settings.source {
-    case .builtIn: try builtIn(name: settings.name)
+    case .builtIn: try builtIn(name: settings.name, precision: precision)
     case .folder(let path):
-      try load(folder: URL(filePath: path, directoryHint: .isDirectory), name: settings.name)
+      try load(
+        folder: URL(filePath: path, directoryHint: .isDirectory), name: settings.name,
+        precision: precision)
     case .backend: nil
     }
   }

@@ -35,9 +35,14 @@ import Tokenization
     #expect(layersSeen == 3 * (1 + network.configuration.layerCount))
   }
 
-  @Test(arguments: TinyModel.allCases, paths)
-  func batchedEqualsSingleBitForBit(model: TinyModel, path: KernelPath) throws {
-    let network = try model.network(path)
+  @Test(arguments: paths, [PrecisionSetting.fp32, .bf16, .int8])
+  func batchedEqualsSingleBitForBit(path: KernelPath, precision: PrecisionSetting) throws {
+    for model in TinyModel.allCases {
+      try batchedEqualsSingle(model.network(path, precision: precision), model)
+    }
+  }
+
+  private func batchedEqualsSingle(_ network: BertNetwork, _ model: TinyModel) throws {
     let pairs = try model.golden()
     let single = pairs.map { network.logits(ofPairs: [$0])[0] }
     #expect(network.logits(ofPairs: pairs) == single)
@@ -51,7 +56,8 @@ import Tokenization
     let folder = SharedData.models.appending(
       path: "minilm-l6-cross-encoder", directoryHint: .isDirectory)
     let pairs = try GoldenPair.read(in: folder)
-    let model = try EmbeddedModel.load(folder: folder, name: "development", kernelPath: path)
+    let model = try EmbeddedModel.load(
+      folder: folder, name: "development", precision: .fp32, kernelPath: path)
     #expect(pairs.count == 12)
     #expect(try model.bert.goldenError(pairs) <= Self.tolerance)
     // The reference took an empty document for none, and left out its separator.

@@ -9,13 +9,13 @@ import Testing
 @Suite struct BuiltInModelTests {
   static let paths = KernelPath.allCases.filter(\.isSupported)
 
-  @Test(arguments: paths)
-  func goldenPairsGetTheManifestsLogits(path: KernelPath) throws {
+  @Test(arguments: paths, [PrecisionSetting.fp32, .bf16, .int8])
+  func goldenPairsGetTheManifestsLogits(path: KernelPath, precision: PrecisionSetting) throws {
     // Loading scores them, within `goldenTolerance`.
-    let model = try EmbeddedModel.builtIn(kernelPath: path)
+    let model = try EmbeddedModel.builtIn(precision: precision, kernelPath: path)
     #expect(model.name == "builtin")
     #expect(model.contextTokens == 512)
-    #expect(model.network.precision == .fp32)
+    #expect(model.network.precision.rawValue == precision.rawValue)
     #expect(try BuiltInModelFile.embedded().manifest.golden.count == 4)
   }
 
@@ -36,7 +36,7 @@ import Testing
     #expect(result.scores[2].relevanceScore > 0.9)
     #expect(result.scores[3].relevanceScore < 0.1)
     #expect(result.scoreKind == .sigmoid)
-    #expect(result.precision == "fp32")
+    #expect(result.precision == (KernelPath.best == .portable ? "fp32" : "int8"))
   }
 
   @Test func aWrongLogitFailsToLoad() throws {
@@ -97,7 +97,7 @@ import Testing
     }
     let folder = SharedData.models.appending(path: "minilm-l6-cross-encoder")
     let engine = try EmbeddedEngine(models: [
-      .builtIn(), .load(folder: folder, name: "reference"),
+      .builtIn(precision: .fp32), .load(folder: folder, name: "reference", precision: .fp32),
     ])
     let documents = try rows("corpus", 25).map {
       RerankContent(text: engine.tokenCounter(forModel: "builtin").truncate($0, toTokens: 60))
@@ -128,7 +128,8 @@ import Testing
     bytes.withUnsafeBytes { memory in
       #expect(throws: EmbeddedEngineError.self) {
         try EmbeddedModel.load(
-          BuiltInModelFile(permanent: memory, label: "the file"), name: "m", kernelPath: nil)
+          BuiltInModelFile(permanent: memory, label: "the file"), name: "m",
+          precision: .auto, kernelPath: nil)
       }
     }
   }

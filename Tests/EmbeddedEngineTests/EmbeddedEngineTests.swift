@@ -26,8 +26,8 @@ import Testing
   ) throws -> EmbeddedEngine {
     try EmbeddedEngine(
       models: [
-        .load(folder: TinyModel.gelu.folder, name: "a"),
-        .load(folder: TinyModel.tanh.folder, name: "b"),
+        .load(folder: TinyModel.gelu.folder, name: "a", precision: .fp32),
+        .load(folder: TinyModel.tanh.folder, name: "b", precision: .fp32),
       ],
       configuration: EmbeddedEngineConfiguration(
         laneCount: lanes, chunkTokensMax: chunkTokensMax, jobsMax: jobsMax))

@@ -37,12 +37,17 @@ enum TinyModel: String, CaseIterable {
       path: "Tests/Fixtures/bert/\(rawValue)", directoryHint: .isDirectory)
   }
 
-  func load(_ path: KernelPath? = nil) throws -> EmbeddedModel {
-    try EmbeddedModel.load(folder: folder, name: rawValue, kernelPath: path)
+  func load(
+    _ path: KernelPath? = nil, precision: PrecisionSetting = .fp32
+  ) throws -> EmbeddedModel {
+    try EmbeddedModel.load(
+      folder: folder, name: rawValue, precision: precision, kernelPath: path)
   }
 
-  func network(_ path: KernelPath? = nil) throws -> BertNetwork {
-    try load(path).bert
+  func network(
+    _ path: KernelPath? = nil, precision: PrecisionSetting = .fp32
+  ) throws -> BertNetwork {
+    try load(path, precision: precision).bert
   }
 
   func golden() throws -> [GoldenPair] { try GoldenPair.read(in: folder) }

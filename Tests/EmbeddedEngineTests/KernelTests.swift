@@ -15,12 +15,11 @@ import Testing
       for k in [1, 3, 16, 37] {
         let rows = random.floats(n * k)
         let bias = random.floats(n)
-        let packed = pack(rows, n: n, k: k)
+        let layer = TestLayer(path, .float32, rows: rows, outputs: n, inputs: k, bias: bias)
         for m in [1, 2, 5, 6, 7, 11, 12, 13, 25] {
           let a = random.floats(m * (k + 3))
           let stride = n + 5
-          var c = [Float](repeating: 7, count: m * stride)
-          engine_gemm(path.enginePath, m, n, k, a, k + 3, packed, bias, .none, &c, stride)
+          let c = layer.apply(a, rows: m, stride: k + 3, outputStride: stride)
           for row in 0..<m {
             for column in 0..<n {
               let sum = (0..<k).reduce(Double(bias[column])) {
@@ -38,21 +37,19 @@ import Testing
     }
   }
 
-  @Test(arguments: paths)
-  func aRowsBitsDoNotDependOnItsNeighbours(path: KernelPath) {
+  @Test(arguments: paths, Precision.allCases)
+  func aRowsBitsDoNotDependOnItsNeighbours(path: KernelPath, precision: Precision) {
     var random = Noise(seed: 2)
     let (m, n, k) = (29, 83, 131)
     let a = random.floats(m * k)
-    let packed = pack(random.floats(n * k), n: n, k: k)
+    let layer = TestLayer(
+      path, precision.numbers, rows: random.floats(n * k), outputs: n, inputs: k, group: 48)
     for activation in [engine_activation.none, .gelu] {
-      var together = [Float](repeating: 0, count: m * n)
-      engine_gemm(path.enginePath, m, n, k, a, k, packed, nil, activation, &together, n)
+      let together = layer.apply(a, rows: m, stride: k, outputStride: n, activation: activation)
       for row in 0..<m {
-        var alone = [Float](repeating: 0, count: n)
-        engine_gemm(
-          path.enginePath, 1, n, k, Array(a[row * k..<(row + 1) * k]), k, packed, nil, activation,
-          &alone,
-          n)
+        let alone = layer.apply(
+          Array(a[row * k..<(row + 1) * k]), rows: 1, stride: k, outputStride: n,
+          activation: activation)
         #expect(alone == Array(together[row * n..<(row + 1) * n]), "row \(row)")
       }
     }
@@ -225,13 +222,6 @@ import Testing
       engine_convert(.float32, 2, buffer.baseAddress.map { $0 + 1 }, 1, &read)
     }
     #expect(read == values)
-  }
-
-  private func pack(_ rows: [Float], n: Int, k: Int) -> [Float] {
-    // What was in the memory before must not matter.
-    var packed = [Float](repeating: .nan, count: engine_packed_floats(n, k))
-    engine_pack(n, k, rows, &packed)
-    return packed
   }
 }
 

@@ -1,12 +1,14 @@
-/// The engine's inner loops in fp32: matrix products, attention, norms and activations.
+/// The engine's inner loops: matrix products in fp32, bfloat16 and 8-bit integers, attention, norms
+/// and activations.
 ///
-/// One source (`KernelBody.h`) is compiled for AVX-512, for AVX2 and for whatever the compiler's
+/// The sources ending in Body.h are compiled for AVX-512, for AVX2 and for whatever the compiler's
 /// default target is; the caller says which of them to run, so that a test can hold each against
-/// plain code.
+/// plain code. 8-bit and bfloat16 products have instructions of their own on newer machines.
 ///
 /// Within one path a result never depends on how many rows were given at a time: every output
 /// element is one chain of additions over k = 0, 1, 2…, whatever tile it falls in. So a pair scored
-/// alone and the same pair scored in a batch get the same bits.
+/// alone and the same pair scored in a batch get the same bits. 8-bit products come to the same
+/// integers on every path.
 #ifndef C_ENGINE_KERNELS_H
 #define C_ENGINE_KERNELS_H
 
@@ -21,6 +23,10 @@ typedef enum ENGINE_CLOSED_ENUM engine_path {
   ENGINE_PATH_PORTABLE SWIFT_CASE(portable) = 0,
   ENGINE_PATH_AVX2 SWIFT_CASE(avx2) = 1,
   ENGINE_PATH_AVX512 SWIFT_CASE(avx512) = 2,
+  /// With the dot product of bytes.
+  ENGINE_PATH_AVX512_VNNI SWIFT_CASE(avx512VNNI) = 3,
+  /// With that and the dot product of bfloat16.
+  ENGINE_PATH_AVX512_BF16 SWIFT_CASE(avx512BF16) = 4,
 } engine_path;
 
 typedef enum ENGINE_CLOSED_ENUM engine_activation {
@@ -45,17 +51,64 @@ bool engine_path_supported(engine_path path);
 /// The fastest path that this machine can run.
 engine_path engine_path_best(void);
 
-/// Floats that a packed matrix of n outputs and k inputs takes.
-size_t engine_packed_floats(size_t n, size_t k);
+/// A linear layer, output = activation(input · weightsᵀ + bias), packed for a path.
+typedef struct engine_layer {
+  /// What the products are made of: float32, bfloat16 or int8.
+  engine_type numbers;
+  size_t outputs;
+  size_t inputs;
+  /// For int8: inputs that share one scale a row, a multiple of 16; `inputs` for one scale a row.
+  size_t group;
+  /// From the engine_pack function of these numbers.
+  const void *panels;
+  /// [outputs], or null.
+  const float *bias;
+  /// For int8: [padded outputs], the weights' scales.
+  const float *scales;
+  /// For int8: [groups][padded outputs], from engine_pack_int8.
+  const int32_t *starts;
+} engine_layer;
 
-/// Packs rows of weights, stored [n][k] as checkpoints have them, into panels of 16 outputs:
-/// [n/16][k][16], the last panel filled up with zeros.
-void engine_pack(size_t n, size_t k, const float *rows, float *packed);
+/// Outputs rounded up to whole panels of 16.
+size_t engine_padded_outputs(size_t outputs);
 
-/// c[m][n] = activation(a[m][k] · packedᵀ + bias). Strides are in floats; bias may be null.
-void engine_gemm(engine_path path, size_t m, size_t n, size_t k, const float *a, size_t a_stride,
-                 const float *packed, const float *bias, engine_activation activation, float *c,
-                 size_t c_stride);
+/// Bytes that the panels of a layer take.
+size_t engine_panel_bytes(engine_type numbers, size_t outputs, size_t inputs);
+
+/// Packs weights, stored [count][inputs] as checkpoints have them, as outputs `first`… of a layer.
+/// The panels must have been zeros at first.
+void engine_pack_float32(size_t first, size_t count, size_t inputs, const float *rows,
+                         float *panels);
+void engine_pack_bfloat16(size_t first, size_t count, size_t inputs, const float *rows,
+                          uint16_t *panels);
+
+/// The same for weights of -127 to 127. starts [groups][padded outputs] gets what the sums begin
+/// with.
+void engine_pack_int8(engine_path path, size_t first, size_t count, size_t outputs, size_t inputs,
+                      size_t group, const int8_t *rows, int8_t *panels, int32_t *starts);
+
+/// One row of weights as integers of -127 to 127, and the scale that gives the floats back: NaN for a
+/// row with a number that is none or infinite.
+float engine_quantise_weights(size_t count, const float *row, int8_t *out);
+
+/// Bytes of one row of activations, prepared for products of these numbers.
+size_t engine_prepared_row_bytes(engine_path path, engine_type numbers, size_t inputs);
+
+/// Prepares rows of activations, `stride` floats apart, for a product of bfloat16 or int8; out is
+/// [rows][engine_prepared_row_bytes]. For int8 each group of each row is scaled by its largest
+/// number to ±127, to the nearest integer and to even between two; scales [rows][groups] gives the
+/// floats back, and is NaN where the input has a number that is none or infinite.
+void engine_prepare(engine_path path, engine_type numbers, size_t rows, size_t inputs, size_t group,
+                    const float *x, size_t stride, void *out, float *scales);
+
+/// output[rows][outputs] = activation(input · weightsᵀ + bias).
+///
+/// The input is what engine_prepare made, or plain floats for float32; its stride is in bytes.
+/// input_scales are engine_prepare's, null but for int8. The output, `output_stride` elements a row,
+/// is float32, or bfloat16 where there is no activation.
+void engine_product(engine_path path, const engine_layer *layer, size_t rows, const void *input,
+                    size_t input_stride, const float *input_scales, engine_activation activation,
+                    void *output, size_t output_stride, engine_type output_type);
 
 /// Floats of scratch that `engine_attention` needs for a sequence.
 size_t engine_attention_scratch_floats(size_t tokens, size_t head_size);
@@ -65,6 +118,18 @@ size_t engine_attention_scratch_floats(size_t tokens, size_t head_size);
 void engine_attention(engine_path path, size_t query_rows, size_t tokens, size_t head_size,
                       float scale, const float *q, size_t q_stride, const float *k, const float *v,
                       size_t kv_stride, float *out, size_t out_stride, float *scratch);
+
+/// Whether bfloat16 attention pays on this path, and can be asked for heads of this size.
+bool engine_attention_bfloat16_supported(engine_path path, size_t head_size);
+
+/// Bytes of scratch that `engine_attention_bfloat16` needs for a sequence.
+size_t engine_attention_bfloat16_scratch_bytes(size_t tokens, size_t head_size);
+
+/// As `engine_attention`, with queries, keys and values in bfloat16. Only where supported.
+void engine_attention_bfloat16(engine_path path, size_t query_rows, size_t tokens, size_t head_size,
+                               float scale, const uint16_t *q, size_t q_stride, const uint16_t *k,
+                               const uint16_t *v, size_t kv_stride, float *out, size_t out_stride,
+                               void *scratch);
 
 /// Softmax of scale·x over n columns of each row, in place. Rows lie `stride` floats apart.
 void engine_softmax(engine_path path, size_t rows, size_t n, float scale, float *x, size_t stride);

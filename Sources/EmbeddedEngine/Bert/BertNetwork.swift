@@ -21,63 +21,78 @@ struct BertNetwork: CrossEncoderNetwork {
   }
   var scoreKind: ScoreKind { configuration.scoreKind }
 
-  func scratchFloats(tokens: Int, longest: Int) -> Int {
+  /// Rows that the layers after attention work on at a time, so that what they hand to one another
+  /// stays in the second-level cache.
+  static let blockRows = 96
+
+  /// Where a pass keeps its intermediate results. H is the hidden size, I the intermediate size.
+  struct Scratch {
+    /// [T][H]
+    let hidden: UnsafeMutablePointer<Float>
+    /// [T][3H]: queries, keys and values, as floats or as bfloat16.
+    let projected: UnsafeMutablePointer<Float>
+    /// [T][H]: what attention gives.
+    let context: UnsafeMutablePointer<Float>
+    /// [block][H]
+    let output: UnsafeMutablePointer<Float>
+    /// [block][I]
+    let intermediate: UnsafeMutablePointer<Float>
+    /// Of the product or the head that is being computed.
+    let shared: UnsafeMutablePointer<Float>
+  }
+
+  private func sharedFloats(tokens: Int, longest: Int) -> Int {
     let configuration = configuration
-    let shared = weights.linears.map { $0.scratchFloats(rows: tokens) }.max() ?? 0
-    return tokens * (5 * configuration.hiddenSize + configuration.intermediateSize)
-      + max(
-        shared,
-        engine_attention_scratch_floats(longest, configuration.headSize))
+    let layer = weights.layers[0]
+    let block = min(tokens, Self.blockRows)
+    return [
+      layer.keyValue.scratchFloats(rows: tokens), layer.attentionOutput.scratchFloats(rows: block),
+      layer.up.scratchFloats(rows: block), layer.down.scratchFloats(rows: block),
+      weights.pooler.scratchFloats(rows: tokens),
+      engine_attention_scratch_floats(longest, configuration.headSize),
+      engine_attention_bfloat16_scratch_bytes(longest, configuration.headSize) / 4,
+    ].max() ?? 0
+  }
+
+  func scratchFloats(tokens: Int, longest: Int) -> Int {
+    let block = min(tokens, Self.blockRows)
+    return tokens * 5 * configuration.hiddenSize
+      + block * (configuration.hiddenSize + configuration.intermediateSize)
+      + sharedFloats(tokens: tokens, longest: longest)
   }
 
   func logits(
-    of batch: TokenBatch, scratch: FloatBuffer,
+    of batch: TokenBatch, scratch buffer: FloatBuffer,
     observe: (_ layer: Int, _ hidden: UnsafeBufferPointer<Float>) -> Void
   ) -> [Float] {
     let hiddenSize = configuration.hiddenSize
     let tokens = batch.tokenCount
-    precondition(scratch.count >= scratchFloats(for: batch), "scratch too small")
-    let hidden = scratch.start  // [T][H]
-    let projected = hidden + tokens * hiddenSize  // [T][3H]: queries, keys, values; or [T][H]
-    let context = projected + 3 * tokens * hiddenSize  // [T][H]
-    let intermediate = context + tokens * hiddenSize  // [T][I]
-    // Of the product or the head that is being computed.
-    let shared = intermediate + tokens * configuration.intermediateSize
+    precondition(buffer.count >= scratchFloats(for: batch), "scratch too small")
+    let block = min(tokens, Self.blockRows)
+    let hidden = buffer.start
+    let projected = hidden + tokens * hiddenSize
+    let context = projected + 3 * tokens * hiddenSize
+    let output = context + tokens * hiddenSize
+    let intermediate = output + block * hiddenSize
+    let scratch = Scratch(
+      hidden: hidden, projected: projected, context: context, output: output,
+      intermediate: intermediate,
+      shared: intermediate + block * configuration.intermediateSize)
 
     embed(batch, into: hidden, positions: context)
     observe(0, UnsafeBufferPointer(start: hidden, count: tokens * hiddenSize))
-    var rows = tokens
     for (index, layer) in weights.layers.enumerated() {
-      let stride = 3 * hiddenSize
-      apply(
-        layer.keyValue, rows, hidden, to: projected + hiddenSize, stride: stride, scratch: shared)
       let isLast = index == weights.layers.count - 1
-      if isLast {
-        rows = batch.pairCount
-        keepFirstTokens(of: batch, in: hidden)
-      }
-      apply(layer.query, rows, hidden, to: projected, stride: stride, scratch: shared)
-      for pair in 0..<batch.pairCount {
-        let first = batch.bounds[pair]
-        let count = batch.bounds[pair + 1] - first
-        attend(
-          queries: projected + (isLast ? pair : first) * stride, queryRows: isLast ? 1 : count,
-          keys: projected + first * stride + hiddenSize, tokens: count,
-          to: context + (isLast ? pair : first) * hiddenSize, scratch: shared)
-      }
-      apply(
-        layer.attentionOutput, rows, context, to: projected, stride: hiddenSize, scratch: shared)
-      normalize(layer.attentionNorm, rows, hidden, adding: projected)
-      apply(
-        layer.up, rows, hidden, to: intermediate, stride: configuration.intermediateSize,
-        activation: configuration.activation.kernelActivation, scratch: shared)
-      apply(layer.down, rows, intermediate, to: projected, stride: hiddenSize, scratch: shared)
-      normalize(layer.outputNorm, rows, hidden, adding: projected)
+      attend(layer, batch, readingFirstTokensOnly: isLast, scratch)
+      let rows = isLast ? batch.pairCount : tokens
+      finish(layer, rows: rows, scratch)
       observe(index + 1, UnsafeBufferPointer(start: hidden, count: rows * hiddenSize))
     }
-    apply(weights.pooler, rows, hidden, to: context, stride: hiddenSize, scratch: shared)
-    engine_tanh(rows * hiddenSize, context)
-    return (0..<rows).map { pair in
+    weights.pooler.apply(
+      rows: batch.pairCount, input: hidden, inputStride: hiddenSize, output: context,
+      outputStride: hiddenSize, scratch: scratch.shared)
+    engine_tanh(batch.pairCount * hiddenSize, context)
+    return (0..<batch.pairCount).map { pair in
       engine_dot(hiddenSize, context + pair * hiddenSize, weights.classifier.start)
         + weights.classifierBias.start[0]
     }
@@ -108,42 +123,7 @@ struct BertNetwork: CrossEncoderNetwork {
     normalize(weights.embeddingNorm, batch.tokenCount, hidden, adding: positions)
   }
 
-  /// Moves each pair's first row to the front, in place: a pair's number is never above its start.
-  private func keepFirstTokens(of batch: TokenBatch, in hidden: UnsafeMutablePointer<Float>) {
-    let hiddenSize = configuration.hiddenSize
-    for pair in 0..<batch.pairCount where batch.bounds[pair] != pair {
-      (hidden + pair * hiddenSize).update(
-        from: hidden + batch.bounds[pair] * hiddenSize, count: hiddenSize)
-    }
-  }
-
-  /// All heads of one pair. Queries, keys and values lie side by side, 3H floats a row.
-  private func attend(
-    queries: UnsafePointer<Float>, queryRows: Int, keys: UnsafePointer<Float>, tokens: Int,
-    to context: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
-  ) {
-    let hiddenSize = configuration.hiddenSize
-    let headSize = configuration.headSize
-    for head in 0..<configuration.headCount {
-      let column = head * headSize
-      engine_attention(
-        path.enginePath, queryRows, tokens, headSize, 1 / Float(headSize).squareRoot(),
-        queries + column, 3 * hiddenSize, keys + column, keys + hiddenSize + column, 3 * hiddenSize,
-        context + column, hiddenSize, scratch)
-    }
-  }
-
-  private func apply(
-    _ linear: PackedLinear, _ rows: Int, _ input: UnsafePointer<Float>,
-    to output: UnsafeMutablePointer<Float>, stride: Int, activation: engine_activation = .none,
-    scratch: UnsafeMutablePointer<Float>
-  ) {
-    linear.apply(
-      rows: rows, input: input, inputStride: linear.inputs, output: output, outputStride: stride,
-      activation: activation, scratch: scratch)
-  }
-
-  private func normalize(
+  func normalize(
     _ norm: BertWeights.Norm, _ rows: Int, _ x: UnsafeMutablePointer<Float>,
     adding residual: UnsafePointer<Float>
   ) {

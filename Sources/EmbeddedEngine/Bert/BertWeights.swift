@@ -38,10 +38,6 @@ struct BertWeights: Sendable {
   /// Tensors of the file that no score needs.
   var surplus: [String]
 
-  var linears: [PackedLinear] {
-    layers.flatMap { [$0.query, $0.keyValue, $0.attentionOutput, $0.up, $0.down] } + [pooler]
-  }
-
   /// Takes the weights by the names that transformers' class for the family gives them. The
   /// encoder's may lack their "bert." or "roberta." prefix, and norms may use TensorFlow's gamma and
   /// beta.

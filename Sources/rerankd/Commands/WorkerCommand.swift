@@ -31,7 +31,7 @@ struct WorkerCommand: AsyncParsableCommand {
       let configuration = try common.loadConfiguration()
       let settings = try applied(to: configuration.worker)
       let engines = try EngineSet(
-        configuration, lanes: settings.embedded, environment: common.environment, logger: logger)
+        configuration, embedded: settings.embedded, environment: common.environment, logger: logger)
       let end = await Result.catching {
         try await common.run(
           workers(settings, engines: engines.engines, logger), logger: logger)

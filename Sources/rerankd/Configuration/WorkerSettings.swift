@@ -2,7 +2,7 @@ import EmbeddedEngine
 import RerankdProtocol
 import WorkerRole
 
-/// The section `worker`: where its queues are, what it holds, and how many lanes its engine has.
+/// The section `worker`: where its queues are, what it holds, and how its engine computes.
 struct WorkerSettings {
   /// One a shard; the credit is split over them.
   var queues = [DefaultEndpoint.workers]
@@ -17,6 +17,13 @@ struct WorkerSettings {
       throw section.error("queues", "name at least one queue's endpoint for workers")
     }
     queuePublicKey = try section.string("queue_public_key")
+    if let name = try section.string("precision") {
+      guard let precision = PrecisionSetting(rawValue: name) else {
+        let names = PrecisionSetting.allCases.map(\.rawValue).joined(separator: ", ")
+        throw section.error("precision", "\"\(name)\" is none of \(names)")
+      }
+      embedded.precision = precision
+    }
     try section.count("lanes", into: &embedded.laneCount, in: 1...1024)
     try section.count("chunk_tokens", into: &embedded.chunkTokensMax, in: 1...65_536)
     // A remote backend takes as many jobs as the embedded engine has lanes, at the least four.

@@ -22,13 +22,18 @@ struct EngineBench {
       path = named
       arguments.removeSubrange(flag...flag + 1)
     }
+    var precision = PrecisionSetting.auto
+    if let flag = arguments.firstIndex(of: "--precision"), flag + 1 < arguments.endIndex {
+      precision = PrecisionSetting(rawValue: arguments[flag + 1]) ?? .auto
+      arguments.removeSubrange(flag...flag + 1)
+    }
     let model =
       if let folder = arguments.first {
         try EmbeddedModel.load(
           folder: URL(filePath: folder, directoryHint: .isDirectory), name: "model",
-          kernelPath: path)
+          precision: precision, kernelPath: path)
       } else {
-        try EmbeddedModel.builtIn(name: "model", kernelPath: path)
+        try EmbeddedModel.builtIn(name: "model", precision: precision, kernelPath: path)
       }
     let engine = try EmbeddedEngine(
       models: [model], configuration: EmbeddedEngineConfiguration(laneCount: 1))
