@@ -9,7 +9,7 @@ import Tokenization
 /// Whole models of every family, from text to score: tokenizer, template, network, manifest.
 @Suite struct FamilyTextTests {
   private static func model(_ family: FamilyModel) throws -> EmbeddedModel {
-    try EmbeddedModel.load(folder: family.folder, name: "m")
+    try EmbeddedModel.load(folder: family.folder, name: "m", precision: .fp32)
   }
 
   private static func engine(
@@ -33,7 +33,8 @@ import Tokenization
   /// The manifests hold pairs of texts with the reference's logits, and loading scores them.
   @Test(arguments: FamilyModel.allCases, FamilyModel.paths)
   func textsGetTheReferencesLogits(family: FamilyModel, path: KernelPath) throws {
-    let model = try EmbeddedModel.load(folder: family.folder, name: "m", kernelPath: path)
+    let model = try EmbeddedModel.load(
+      folder: family.folder, name: "m", precision: .fp32, kernelPath: path)
     #expect(try ModelManifest.read(in: family.folder).golden.count == 4)
     #expect(model.title == "tiny \(family.rawValue)")
     #expect(model.licence == "Apache-2.0")

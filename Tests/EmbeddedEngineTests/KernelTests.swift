@@ -11,12 +11,12 @@ import Testing
   @Test(arguments: paths)
   func productsOfOddSizesAreThoseOfPlainCode(path: KernelPath) {
     var random = Noise(seed: 1)
-    for n in [1, 15, 16, 17, 31, 32, 33, 48] {
+    for n in [1, 16, 17, 33] {
       for k in [1, 3, 16, 37] {
         let rows = random.floats(n * k)
         let bias = random.floats(n)
         let layer = TestLayer(path, .float32, rows: rows, outputs: n, inputs: k, bias: bias)
-        for m in [1, 2, 5, 6, 7, 11, 12, 13, 25] {
+        for m in [1, 2, 6, 7, 12, 25] {
           let a = random.floats(m * (k + 3))
           let stride = n + 5
           let c = layer.apply(a, rows: m, stride: k + 3, outputStride: stride)

@@ -28,7 +28,7 @@ import Testing
       let bias = random.floats(n)
       let layer = TestLayer(
         path, .int8, rows: [], outputs: n, inputs: k, group: group, bias: bias, integers: weights)
-      for m in [1, 2, 3, 7, 12, 13, 25] {
+      for m in [1, 7, 13] {
         let a = random.floats(m * (k + 3)).enumerated().map { $0.offset % 5 == 0 ? 1 : $0.element }
         let scales = layer.prepared(a, rows: m, stride: k + 3).scales
         let c = layer.apply(a, rows: m, stride: k + 3, outputStride: n + 5)
@@ -123,7 +123,7 @@ import Testing
         let rows = random.floats(n * k)
         let bias = random.floats(n)
         let layer = TestLayer(path, .bfloat16, rows: rows, outputs: n, inputs: k, bias: bias)
-        for m in [1, 2, 5, 12, 13, 25] {
+        for m in [1, 5, 13] {
           let a = random.floats(m * (k + 3))
           let c = layer.apply(a, rows: m, stride: k + 3, outputStride: n + 5)
           for row in 0..<m {
@@ -147,9 +147,9 @@ import Testing
     for n in [5, 16, 40] {
       let layer = TestLayer(
         path, precision.numbers, rows: random.floats(n * 24), outputs: n, inputs: 24)
-      let a = random.floats(14 * 24)
-      let floats = layer.apply(a, rows: 14, stride: 24, outputStride: n + 3)
-      let brains = layer.applyInBFloat16(a, rows: 14, stride: 24, outputStride: n + 3)
+      let a = random.floats(13 * 24)
+      let floats = layer.apply(a, rows: 13, stride: 24, outputStride: n + 3)
+      let brains = layer.applyInBFloat16(a, rows: 13, stride: 24, outputStride: n + 3)
       for (index, value) in floats.enumerated() {
         let isBeyond = index % (n + 3) >= n
         #expect(
@@ -163,7 +163,7 @@ import Testing
   func attentionInBFloat16IsThatOfPlainCode(path: KernelPath) {
     #expect(!engine_attention_bfloat16_supported(path.enginePath, 20))
     var random = Noise(seed: 15)
-    for (tokens, size) in [(1, 32), (7, 64), (16, 32), (33, 96), (129, 32)] {
+    for (tokens, size) in [(1, 32), (7, 64), (16, 32), (45, 96)] {
       let stride = 3 * size + 2
       let floats = random.floats(tokens * stride).map { brain($0 * 3) }
       let scale = 1 / Float(size).squareRoot()
