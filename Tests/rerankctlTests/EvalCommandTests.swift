@@ -87,8 +87,8 @@ import Testing
       candidates, "--ranker", "builtin",
     ])
     try #require(ended.exit == .status(0), "\(ended.error)")
-    #expect(ended.output.contains("builtin: 1 candidates were shortened to fit the model"))
-    #expect(ended.output.contains("builtin: 1 candidates could not be ranked"))
+    #expect(ended.output.contains("builtin: candidates that were shortened to fit the model: 1"))
+    #expect(ended.output.contains("builtin: candidates that were not ranked, so not retrieved: 1"))
   }
 
   @Test(arguments: [

@@ -25,7 +25,7 @@ import Testing
       name: "first-stage", rankings: [ranking("bad", "good"), ranking("bad", "good")],
       duration: .milliseconds(40))
     let other = RankerOutcome(
-      name: "builtin", rankings: [ranking("good", "bad"), ranking("good")],
+      name: "folder:/a/b", rankings: [ranking("good", "bad"), ranking("good")],
       shortenedDocuments: 2, unrankedDocuments: 1, duration: .milliseconds(12_340))
     return EvaluationView(
       task, [first, other], metrics: [Metric(.ndcg, at: 10), Metric(.mrr, at: 10)],
@@ -37,28 +37,46 @@ import Testing
     let text = try Self.view(withCalibration: true).text
     #expect(
       text == """
-        2 queries with 4 candidates in all, from candidates.trec
+        queries     2
+        candidates  4 in all, from candidates.trec
 
         RANKER       NDCG@10  MRR@10     ECE   BRIER  SECONDS
         first-stage   0.6309  0.5000  0.1500  0.0250      0.0
-        builtin       1.0000  1.0000  0.1333  0.0200     12.3
+        folder:…/b    1.0000  1.0000  0.1333  0.0200     12.3
 
-        Difference to first-stage, and its 95 % interval (paired bootstrap, 100 resamples, seed 1):
+        Difference to first-stage and its 95 % interval (paired bootstrap, 100 resamples):
 
-        RANKER   METRIC   DIFFERENCE      LOW     HIGH  VERDICT
-        builtin  ndcg@10     +0.3691  +0.3691  +0.3691  ahead
-        builtin  mrr@10      +0.5000  +0.5000  +0.5000  ahead
+        RANKER      METRIC   DIFFERENCE      LOW     HIGH  VERDICT
+        folder:…/b  ndcg@10     +0.3691  +0.3691  +0.3691  ahead
+        folder:…/b  mrr@10      +0.5000  +0.5000  +0.5000  ahead
 
         left out: 0 queries without judgements, 3 without candidates
-        builtin: 2 candidates were shortened to fit the model
-        builtin: 1 candidates could not be ranked, and count as not retrieved
+        folder:…/b: candidates that were shortened to fit the model: 2
+        folder:…/b: candidates that were not ranked, so not retrieved: 1
 
         """)
   }
 
+  @Test func pathsAreShortenedWhereTheirEndsDiffer() {
+    func rows(_ names: String...) -> [String] {
+      let task = EvaluationTask(candidateSource: "")
+      let outcomes = names.map { RankerOutcome(name: $0, rankings: [], duration: .zero) }
+      guard let bootstrap = try? Bootstrap(resamples: 1) else { return [] }
+      let view = EvaluationView(
+        task, outcomes, metrics: [Metric(.mrr, at: 1)], relevanceLevel: 1, baseline: nil,
+        bootstrap: bootstrap, withCalibration: false, perQuery: false)
+      return view.text.split(separator: "\n").dropFirst(3).prefix(names.count).map { line in
+        String(line.prefix { $0 != " " })
+      }
+    }
+    #expect(rows("folder:/a/b", "queue:org/b", "bm25") == ["folder:…/b", "queue:org/b", "bm25"])
+    #expect(rows("folder:x/y/b", "folder:z/y/b") == ["folder:x/y/b", "folder:z/y/b"])
+    #expect(rows("folder:b", "run:/b/", "folder:/") == ["folder:b", "run:…/b", "folder:/"])
+  }
+
   @Test func anotherBaselineTurnsTheDifferencesRound() throws {
-    let view = try Self.view(baseline: "builtin")
-    #expect(view.baseline == "builtin")
+    let view = try Self.view(baseline: "folder:/a/b")
+    #expect(view.baseline == "folder:/a/b")
     #expect(view.rankers[1].differences == nil)
     #expect(view.rankers[0].differences?.map(\.verdict) == ["behind", "behind"])
     #expect(view.rankers[0].differences?[1].mean == -0.5)

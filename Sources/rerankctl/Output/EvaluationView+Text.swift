@@ -2,11 +2,11 @@
 /// has to be known about both.
 extension EvaluationView {
   var text: String {
-    var text = "\(queries) queries with \(pairs) candidates in all, from \(candidates)\n\n"
+    var text = "queries     \(queries)\ncandidates  \(pairs) in all, from \(candidates)\n\n"
     text += meanTable.text(widthMax: Printer.terminalWidth)
     if rankers.count > 1 {
-      text += "\nDifference to \(baseline), and its \(Int(bootstrap.confidence * 100)) % interval "
-      text += "(paired bootstrap, \(bootstrap.resamples) resamples, seed \(bootstrap.seed)):\n\n"
+      text += "\nDifference to \(shown(baseline)) and its \(Int(bootstrap.confidence * 100)) % "
+      text += "interval (paired bootstrap, \(bootstrap.resamples) resamples):\n\n"
       text += differenceTable.text(widthMax: Printer.terminalWidth)
     }
     if !notes.isEmpty { text += "\n" + notes.map { $0 + "\n" }.joined() }
@@ -20,7 +20,7 @@ extension EvaluationView {
       metrics.map { $0.uppercased() } + (hasCalibration ? ["ECE", "BRIER"] : []) + ["SECONDS"]
     var table = TextTable([("RANKER", .left)] + titles.map { ($0, .right) })
     for ranker in rankers {
-      var cells = [ranker.name] + ranker.metrics.map { Self.fixed($0.mean) }
+      var cells = [shown(ranker.name)] + ranker.metrics.map { Self.fixed($0.mean) }
       if hasCalibration {
         cells += [
           ranker.calibration.map { Self.fixed($0.expectedCalibrationError) } ?? "-",
@@ -41,7 +41,7 @@ extension EvaluationView {
     for ranker in rankers {
       for row in ranker.differences ?? [] {
         table.append(
-          [ranker.name, row.metric] + [row.mean, row.low, row.high].map(Self.signed)
+          [shown(ranker.name), row.metric] + [row.mean, row.low, row.high].map(Self.signed)
             + [row.verdict])
       }
     }
@@ -58,15 +58,29 @@ extension EvaluationView {
     for ranker in rankers {
       if ranker.shortenedDocuments > 0 {
         notes.append(
-          "\(ranker.name): \(ranker.shortenedDocuments) candidates were shortened to fit the model")
+          "\(shown(ranker.name)): candidates that were shortened to fit the model: "
+            + "\(ranker.shortenedDocuments)")
       }
       if ranker.unrankedDocuments > 0 {
         notes.append(
-          "\(ranker.name): \(ranker.unrankedDocuments) candidates could not be ranked, and count "
-            + "as not retrieved")
+          "\(shown(ranker.name)): candidates that were not ranked, so not retrieved: "
+            + "\(ranker.unrankedDocuments)")
       }
     }
     return notes
+  }
+
+  /// "folder:/srv/models/mine" as "folder:…/mine", where that says as much: paths make wide tables.
+  private func shown(_ name: String) -> String {
+    let short = Self.withoutFolders(name)
+    return rankers.count { Self.withoutFolders($0.name) == short } == 1 ? short : name
+  }
+
+  private static func withoutFolders(_ name: String) -> String {
+    guard let colon = name.firstIndex(of: ":") else { return name }
+    let folders = name[colon...].split(separator: "/", omittingEmptySubsequences: false)
+    guard folders.count > 2, let last = folders.last(where: { !$0.isEmpty }) else { return name }
+    return "\(name[...colon])…/\(last)"
   }
 
   private static func fixed(_ value: Double) -> String { OutcomeView.fixed(Float(value)) }
