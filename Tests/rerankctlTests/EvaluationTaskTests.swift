@@ -112,8 +112,8 @@ struct SmallSet {
       to: "qrels.tsv")
     corpus = try folder.write(
       """
-      {"_id": "lyon", "title": "France", "text": "The capital of cooking in France is Lyon, in France."}
-      {"_id": "paris", "title": "", "text": "Paris is the capital and most populous city of France."}
+      {"_id": "lyon", "title": "France", "text": "France's capital of cooking is Lyon, France."}
+      {"_id": "paris", "title": "", "text": "Paris is the capital and largest city of France."}
       {"_id": "bread", "title": "Bread", "text": "It is made of flour."}
       {"_id": "glacier", "title": "Glaciers", "text": "Ice deforms and moves under its own weight."}
       {"_id": "skating", "title": "Figure skating", "text": "A sport on ice."}

@@ -3,9 +3,12 @@ import Foundation
 /// The classic lexical ranker, for candidate lists and for comparison.
 ///
 /// A document's score is the sum, over the query's terms as often as they stand there, of
-/// idf · tf / (tf + k1 (1 − b + b · length / mean length)), with idf = ln(1 + (N − n + 0.5) / (n + 0.5)):
-/// Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), in the form
-/// that Lucene computes, with exact lengths. N, n and the mean length are those of the corpus given.
+///
+///     ln(1 + (N − n + 0.5) / (n + 0.5)) · tf / (tf + k1 (1 − b + b · length / mean length))
+///
+/// Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), in the
+/// form that Lucene computes, with exact lengths. The number of documents N, of those with the term
+/// n, and the mean length are those of the corpus given.
 public struct BM25Index: Sendable {
   public struct Parameters: Sendable, Equatable {
     /// How soon a repeated term stops counting; at least 0.
@@ -47,8 +50,9 @@ public struct BM25Index: Sendable {
     positions = Dictionary(
       uniqueKeysWithValues: corpus.ids.enumerated().map { ($0.element, $0.offset) })
     var lengths: [Int] = []
+    var stems: [String: String] = [:]
     for (position, id) in corpus.ids.enumerated() {
-      let terms = parameters.analysis.terms(of: corpus[id] ?? "")
+      let terms = parameters.analysis.terms(of: corpus[id] ?? "", stems: &stems)
       lengths.append(terms.count)
       for (term, count) in Self.counts(of: terms) {
         postings[term, default: []].append(

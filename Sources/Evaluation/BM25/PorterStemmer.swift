@@ -1,8 +1,8 @@
 /// English words without their endings. Porter, "An algorithm for suffix stripping" (1980), step by
 /// step as the paper has it.
 ///
-/// The measure m of a stem is how often a vowel is followed by a consonant in it. A vowel is a, e, i,
-/// o or u, or a y after a consonant.
+/// The measure m of a stem is how often a vowel is followed by a consonant in it. A vowel is a, e,
+/// i, o or u, or a y after a consonant.
 struct PorterStemmer {
   private var word: [UInt8]
 

@@ -6,11 +6,24 @@ public enum TextAnalysis: String, Sendable, CaseIterable {
   case plain
 
   public func terms(of text: String) -> [String] {
+    var stems: [String: String] = [:]
+    return terms(of: text, stems: &stems)
+  }
+
+  /// - Parameter stems: of words that were met before: texts repeat few words, and looking one up is
+  ///   quicker than stemming it.
+  func terms(of text: String, stems: inout [String: String]) -> [String] {
     let words = Self.words(of: text)
     switch self {
     case .plain: return words
     case .english:
-      return words.compactMap { Self.functionWords.contains($0) ? nil : PorterStemmer.stem($0) }
+      return words.compactMap { word in
+        if Self.functionWords.contains(word) { return nil }
+        if let stem = stems[word] { return stem }
+        let stem = PorterStemmer.stem(word)
+        stems[word] = stem
+        return stem
+      }
     }
   }
 

@@ -2,8 +2,8 @@
 ///
 ///     {"_id": "d1", "title": "Glaciers", "text": "They move."}
 ///
-/// A document's text is its title, a space and its text, without white space around it, as BEIR's own
-/// evaluation has it.
+/// A document's text is its title, a space and its text, without white space around it, as BEIR's
+/// own evaluation has it.
 public struct Corpus: Sendable, LineReadable {
   public private(set) var ids: [String] = []
   private var texts: [String: String] = [:]

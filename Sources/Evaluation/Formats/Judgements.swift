@@ -1,7 +1,7 @@
 /// Which documents are relevant to which queries, and how much.
 ///
-/// Two formats, told apart by the first line: BEIR's qrels.tsv, "query-id document-id grade" with or
-/// without its line of names, and TREC's qrels, "query-id 0 document-id grade". Grades are whole
+/// Two formats, told apart by the first line: BEIR's qrels.tsv, "query-id document-id grade" with
+/// or without its line of names, and TREC's qrels, "query-id 0 document-id grade". Grades are whole
 /// numbers; those below 1 say that a document is not relevant.
 public struct Judgements: Sendable, LineReadable {
   private var gradesByQuery: [String: [String: Int]] = [:]

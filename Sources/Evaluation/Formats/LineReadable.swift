@@ -7,8 +7,8 @@ public protocol LineReadable {
   /// Takes a line that is not blank.
   ///
   /// - Parameter place: "FILE:LINE", which errors begin with.
-  /// - Throws: ``EvaluationError`` when the line does not follow its format, or contradicts an earlier
-  ///   one.
+  /// - Throws: ``EvaluationError`` when the line does not follow its format, or contradicts an
+  ///   earlier one.
   mutating func read(_ line: String, at place: String) throws(EvaluationError)
 }
 

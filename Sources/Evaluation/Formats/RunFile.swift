@@ -1,7 +1,7 @@
 /// A ranking for each of many queries, as TREC's runs and as lists of candidates have it.
 ///
-/// Two formats, told apart by the first line: TREC's, "query-id Q0 document-id rank score tag", whose
-/// order is that of the scores, and JSONL, where the list itself is the order:
+/// Two formats, told apart by the first line: TREC's, "query-id Q0 document-id rank score tag",
+/// whose order is that of the scores, and JSONL, where the list itself is the order:
 ///
 ///     {"query-id": "q1", "doc-ids": ["d7", "d3"]}
 public struct RunFile: Sendable, LineReadable {

@@ -1,8 +1,8 @@
 /// Intervals of means over queries, by resampling the queries with replacement. Efron and
 /// Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: the percentile interval.
 ///
-/// Two rankers are compared by the differences of their values query by query (the paired form). The
-/// same seed draws the same samples for every list of the same length, on every machine.
+/// Two rankers are compared by the differences of their values query by query (the paired form).
+/// The same seed draws the same samples for every list of the same length, on every machine.
 public struct Bootstrap: Sendable {
   public static let defaultResamples = 10_000
   public static let resamplesMax = 10_000_000
@@ -71,8 +71,8 @@ public struct Bootstrap: Sendable {
   }
 }
 
-/// SplitMix64 of Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014). The
-/// standard library's way from numbers to a range is not promised to stay; this one is.
+/// SplitMix64 of Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
+/// The standard library's way from numbers to a range is not promised to stay; this one is.
 private struct SampleGenerator {
   private var state: UInt64
 

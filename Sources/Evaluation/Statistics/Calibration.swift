@@ -1,6 +1,6 @@
 /// How far a ranker's probabilities can be taken at their word, over all pairs that it scored. A
-/// pair is relevant when its document's grade reaches the relevance level; without a judgement it is
-/// not.
+/// pair is relevant when its document's grade reaches the relevance level; without a judgement it
+/// is not.
 public struct Calibration: Sendable, Equatable {
   /// Probabilities of one tenth of 0 to 1, the lower end included; 1 belongs to the last.
   public struct Bin: Sendable, Equatable {
@@ -38,9 +38,9 @@ public struct Calibration: Sendable, Equatable {
 
   public var pairs: Int { bins.reduce(0) { $0 + $1.pairs } }
 
-  /// The mean over pairs of how far their bin's mean probability is from its share of relevant pairs.
-  /// Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning"
-  /// (2015).
+  /// The mean over pairs of how far their bin's mean probability is from its share of relevant
+  /// pairs. Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
+  /// binning" (2015).
   public var expectedError: Double {
     guard pairs > 0 else { return 0 }
     return bins.reduce(0) { $0 + abs($1.probabilitySum - Double($1.relevantPairs)) } / Double(pairs)

@@ -1,5 +1,5 @@
-/// The evaluation for people: a row of means a ranker, the differences to the baseline below, and what
-/// has to be known about both.
+/// The evaluation for people: a row of means a ranker, the differences to the baseline below, and
+/// what has to be known about both.
 extension EvaluationView {
   var text: String {
     var text = "queries     \(queries)\ncandidates  \(pairs) in all, from \(candidates)\n\n"
