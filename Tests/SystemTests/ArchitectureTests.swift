@@ -64,6 +64,12 @@ import Testing
     #expect(try importers(of: engines, from: ["WorkerRole", "QueueRole", "Scoring"]) == [])
   }
 
+  @Test func theEvaluationKnowsNoEngineAndNoWire() throws {
+    let targets = Set(try sources().map(\.target))
+    #expect(targets.contains("Evaluation"))
+    #expect(try importers(of: targets, from: ["Evaluation"]) == [])
+  }
+
   @Test func theWireAndTheRolesKnowNoProcess() throws {
     let targets = Set(try sources().map(\.target)).subtracting(["rerankd", "rerankctl"])
     #expect(try importers(of: ["ArgumentParser", "Yams"], from: targets) == [])
