@@ -22,6 +22,14 @@ struct PairTemplate: Sendable, Equatable {
     ])
   }
 
+  /// "[CLS] query [SEP] [CLS] document [SEP]": each side as if it were alone.
+  static func segments(cls: Int32, sep: Int32) -> PairTemplate {
+    PairTemplate(pieces: [
+      .control(id: cls, type: 0), .query(type: 0), .control(id: sep, type: 0),
+      .control(id: cls, type: 1), .document(type: 1), .control(id: sep, type: 1),
+    ])
+  }
+
   /// "<s> query </s></s> document </s>", all of one type.
   static func roberta(cls: Int32, sep: Int32) -> PairTemplate {
     PairTemplate(pieces: [

@@ -94,7 +94,8 @@ public struct Tokenizer: Sendable {
   /// Where the cut falls between two tokens, which is nearly always, the beginning's tokens are the
   /// text's first ones.
   public func truncate(_ text: String, toTokens tokensMax: Int) -> String {
-    var ends = TokenEnds(countMax: max(0, tokensMax))
+    let tokensMax = max(0, tokensMax)
+    var ends = TokenEnds(countMax: tokensMax)
     run(text, into: &ends)
     guard ends.ends.count > tokensMax else { return text }
     // Where a cut falls within a character, it goes back to that character's beginning.
@@ -120,11 +121,11 @@ public struct Tokenizer: Sendable {
     while String.Index(cut, within: text.unicodeScalars) == nil {
       cut = text.utf8.index(before: cut)
     }
-    let beginning = text[..<cut]
-    return beginning.isEmpty
-      ? 0
-      : text.utf8.distance(
-        from: text.startIndex, to: beginning.index(before: beginning.endIndex))
+    if String.Index(cut, within: text) == nil {
+      let beginning = text[..<cut]
+      cut = beginning.index(before: beginning.endIndex)
+    }
+    return text.utf8.distance(from: text.startIndex, to: cut)
   }
 
   private func run(_ text: String, into sink: inout some TokenSink) {

@@ -15,6 +15,8 @@ public struct WordPieceOptions: Sendable, Equatable {
   public var separatorToken = "[SEP]"
   public var paddingToken = "[PAD]"
   public var maskToken = "[MASK]"
+  /// Pairs are "[CLS] query [SEP] [CLS] document [SEP]"; else the document has no [CLS] of its own.
+  public var segmentsPairs = false
 
   public init() {}
 
@@ -41,7 +43,9 @@ extension Tokenizer {
     let separator = try vocabulary.controlToken(options.separatorToken)
     let padding = try vocabulary.controlToken(options.paddingToken)
     var control = [unknown, classifier, separator, padding]
-    if controlTokens == .recognised { control.append(try vocabulary.controlToken(options.maskToken)) }
+    if controlTokens == .recognised {
+      control.append(try vocabulary.controlToken(options.maskToken))
+    }
     let wordPiece = try WordPiece(
       vocabulary: vocabulary, normalization: options.normalization, unknownID: unknown.id,
       wordScalarsMax: options.wordCharactersMax)
@@ -51,7 +55,10 @@ extension Tokenizer {
         preTokenizers: [.bert],
         addedTokens: AddedTokens([], contents: [], controlTokens)),
       addedTokens: control, controlTokens: controlTokens,
-      pairTemplate: .bert(cls: classifier.id, sep: separator.id), idBound: vocabulary.idBound,
+      pairTemplate: options.segmentsPairs
+        ? .segments(cls: classifier.id, sep: separator.id)
+        : .bert(cls: classifier.id, sep: separator.id),
+      idBound: vocabulary.idBound,
       paddingID: padding.id, unknownID: unknown.id)
   }
 }

@@ -62,22 +62,11 @@ enum Normalizer: Sendable {
   private static func stripped(
     _ text: NormalizedText, left: Bool, right: Bool
   ) -> NormalizedText {
-    var first: Int?
-    var last = 0
-    text.bytes.withUnsafeBufferPointer { bytes in
-      var reader = ScalarReader(bytes, 0..<bytes.count)
-      while let scalar = reader.peek() {
-        let start = reader.position
-        _ = reader.next()
-        if UnicodeTables.shared.classes[scalar] & UnicodeTables.Class.whitespace == 0 {
-          first = first ?? start
-          last = reader.position
-        }
-      }
-    }
     let count = text.bytes.count
-    let start = left ? first ?? count : 0
-    let end = right ? last : count
+    let (start, end) = text.bytes.withUnsafeBufferPointer { bytes in
+      let start = left ? AddedTokens.spaceEnd(bytes, 0) : 0
+      return (start, right ? AddedTokens.spaceStart(bytes, start, count) : count)
+    }
     if start == 0, end == count { return text }
     return text.rewritten { _, rewriter in
       if start > 0 { rewriter.remove(upTo: start) }
@@ -106,8 +95,12 @@ enum Normalizer: Sendable {
   }
 
   private static func blanksReplaced(_ text: NormalizedText, content: [UInt8]) -> NormalizedText {
-    text.rewritten { bytes, rewriter in
-      let blank = UInt8(ascii: " ")
+    let blank = UInt8(ascii: " ")
+    let hasRun = text.bytes.withUnsafeBufferPointer { bytes in
+      (1..<max(1, bytes.count)).contains { bytes[$0] == blank && bytes[$0 - 1] == blank }
+    }
+    if !hasRun { return text }
+    return text.rewritten { bytes, rewriter in
       var copied = 0
       var position = 0
       while position < bytes.count {

@@ -32,7 +32,9 @@ struct PrecompiledMap: Sendable {
   }
 
   func normalized(_ text: NormalizedText) -> NormalizedText {
-    text.rewritten { bytes, rewriter in
+    // Most texts are ASCII that stays as it is.
+    if text.bytes.allSatisfy({ $0 < 0x80 && ascii[Int($0)] < 0 && $0 != 0x0D }) { return text }
+    return text.rewritten { bytes, rewriter in
       var clusters = GraphemeClusters(bytes)
       while let cluster = clusters.next() {
         if cluster.count == 1 {

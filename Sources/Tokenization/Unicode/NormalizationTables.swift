@@ -15,24 +15,27 @@ struct NormalizationTables: Sendable {
     let compatible = UnicodeTables.Folds(NormalizationTableData.compatible)
     let isComposite = UnicodeTables.table(NormalizationTableData.composites, hasGaps: true)
     let combiningClasses = UnicodeTables.shared.combiningClasses
-    let composed = (UInt32(0)...0x10FFFF).filter { isComposite[$0] != 0 }
-    let composites = Self.pairs(composed, canonical)
+    let composites = Self.pairs(isComposite.scalars, canonical)
     var seconds = Set(composites.keys.map { UInt32(truncatingIfNeeded: $0) })
     seconds.formUnion(Hangul.vowels)
     seconds.formUnion(Hangul.trailing)
 
     var suspects = ScalarTable<UInt8>()
-    for scalar in UInt32(0)...0x10FFFF {
-      let decomposes = canonical[scalar] != nil || Hangul.syllables.contains(scalar)
-      let changes = compatible[scalar] != nil
-      let isOrdered = combiningClasses[scalar] != 0
-      let composes = seconds.contains(scalar)
-      var bits: UInt8 = 0
-      if decomposes || isOrdered { bits |= UnicodeForm.nfd.bit | UnicodeForm.nfkd.bit }
-      if changes { bits |= UnicodeForm.nfkc.bit | UnicodeForm.nfkd.bit }
+    var unsettled = Set(canonical.scalars + compatible.scalars + combiningClasses.scalars)
+    unsettled.formUnion(seconds)
+    unsettled.formUnion(Hangul.syllables)
+    for scalar in unsettled {
+      let isCanonical = canonical[scalar] != nil || Hangul.syllables.contains(scalar)
+      let isCompatible = compatible[scalar] != nil
+      let isMark = combiningClasses[scalar] != 0
       let isGone = canonical[scalar] != nil && isComposite[scalar] == 0
-      if isGone || isOrdered || composes { bits |= UnicodeForm.nfc.bit | UnicodeForm.nfkc.bit }
-      if bits != 0 { suspects.fill(Int(scalar)..<Int(scalar) + 1, with: bits) }
+      var bits: UInt8 = 0
+      if isCanonical || isMark { bits |= UnicodeForm.nfd.bit | UnicodeForm.nfkd.bit }
+      if isCompatible { bits |= UnicodeForm.nfkc.bit | UnicodeForm.nfkd.bit }
+      if isGone || isMark || seconds.contains(scalar) {
+        bits |= UnicodeForm.nfc.bit | UnicodeForm.nfkc.bit
+      }
+      suspects.fill(Int(scalar)..<Int(scalar) + 1, with: bits)
     }
     self.canonical = canonical
     self.compatible = compatible

@@ -19,6 +19,13 @@ struct ScalarTable<Value: FixedWidthInteger & Sendable>: Sendable {
     values[Int(blocks[Int(scalar >> 8)]) << 8 | Int(scalar & 0xFF)]
   }
 
+  /// The scalars whose value is not 0.
+  var scalars: [UInt32] {
+    blocks.indices.filter { blocks[$0] != 0 }.flatMap { block in
+      (UInt32(block) << 8..<UInt32(block + 1) << 8).filter { self[$0] != 0 }
+    }
+  }
+
   /// Sets the value of a range of scalars that have not been set before.
   mutating func fill(_ range: Range<Int>, with value: Value) {
     var start = range.lowerBound

@@ -23,6 +23,9 @@ struct UnicodeTables: Sendable {
     private var starts: [Int32] = [0, 0]
     private(set) var targets: [UInt32] = []
 
+    /// Those that do not stay as they are.
+    var scalars: [UInt32] { mappings.scalars }
+
     /// nil where the scalar stays as it is.
     @inline(__always)
     subscript(scalar: UInt32) -> Range<Int>? {
