@@ -38,8 +38,10 @@ enum FamilyModel: String, CaseIterable {
   /// A decoder's score is read off its last token.
   var readsLastToken: Bool { rawValue.hasPrefix("qwen3") }
 
-  func network(_ path: KernelPath = .best) throws -> any CrossEncoderNetwork {
-    try network(weights: weights(), path)
+  func network(
+    _ path: KernelPath = .best, _ precision: PrecisionSetting = .fp32
+  ) throws -> any CrossEncoderNetwork {
+    try network(weights: weights(), path, precision)
   }
 
   /// The folder's files in a folder that a test may change.
@@ -58,11 +60,12 @@ enum FamilyModel: String, CaseIterable {
 
   /// The network that config.json describes, with weights from elsewhere.
   func network(
-    weights: any WeightSource, _ path: KernelPath = .best
+    weights: any WeightSource, _ path: KernelPath = .best, _ precision: PrecisionSetting = .fp32
   ) throws -> any CrossEncoderNetwork {
     let answers = try answerTokens()
     return try EmbeddedModel.readConfiguration(in: folder).network(
-      label: rawValue, tokenID: { answers[$0] }, weights: { weights }, precision: .fp32, path: path)
+      label: rawValue, tokenID: { answers[$0] }, weights: { weights }, precision: precision,
+      path: path)
   }
 
   /// The ids that a byte-level vocabulary gives to words.
