@@ -59,7 +59,7 @@ let package = Package(
     .target(name: "Scoring", dependencies: ["Tokenization"], swiftSettings: strict),
     // Optimised in debug builds too: tests run real models, and the bits are the release's.
     .target(name: "CEngineKernels", cSettings: [.unsafeFlags(["-O3"])]),
-    .target(name: "CBuiltInModel", exclude: ["Weights"]),
+    .target(name: "CBuiltInModel", exclude: ["Training", "Weights"]),
     .target(
       name: "EmbeddedEngine",
       dependencies: ["Scoring", "Tokenization", "CEngineKernels", "CBuiltInModel"],
@@ -190,6 +190,10 @@ let package = Package(
     .executableTarget(
       name: "engine-bench", dependencies: ["EmbeddedEngine", "Scoring"],
       path: "Tests/Benchmarks/engine/Driver", swiftSettings: strict),
+    // What sharing a job's beginning gains with a decoder, for Tests/Benchmarks/decoder.
+    .executableTarget(
+      name: "decoder-bench", dependencies: ["EmbeddedEngine", "Scoring"],
+      path: "Tests/Benchmarks/decoder/Driver", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -26,6 +26,7 @@ struct WorkerSettings {
     }
     try section.count("lanes", into: &embedded.laneCount, in: 1...1024)
     try section.count("chunk_tokens", into: &embedded.chunkTokensMax, in: 1...65_536)
+    try section.size("prefix_memory", into: &embedded.prefixBytesMax)
     // A remote backend takes as many jobs as the embedded engine has lanes, at the least four.
     worker = WorkerConfiguration(
       workerID: try section.string("id"), lanes: max(4, embedded.laneCount))

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""The same job as decoder-bench, with transformers on one thread of PyTorch: 20 pairs in one batch,
+whole, and with the keys and values of what they share computed once and repeated for all."""
+
+import sys
+import time
+
+import torch
+from tokenizers import Tokenizer
+from transformers import DynamicCache, Qwen3ForCausalLM
+
+DOCUMENTS, DOCUMENT_TOKENS, SHARED_TOKENS = 20, 100, 72
+QUERY = "which city ?"
+
+
+def document(index):
+    return "".join(
+        chr(97 + (index * 7 + place * 3 + index * place) % 26) for place in range(DOCUMENT_TOKENS))
+
+
+def main(folder):
+    torch.set_num_threads(1)
+    tokenizer = Tokenizer.from_file(f"{folder}/tokenizer.json")
+    yes, no = tokenizer.token_to_id("yes"), tokenizer.token_to_id("no")
+    encode = lambda text: [tokenizer.token_to_id(letter.replace(" ", "Ġ")) for letter in text]
+    ids = torch.tensor([
+        encode("s" * 60 + QUERY + document(index)) + [tokenizer.token_to_id("<|im_end|>")]
+        + encode("t" * 10) for index in range(DOCUMENTS)])
+
+    def whole(model):
+        logits = model(input_ids=ids, logits_to_keep=1).logits[:, -1].float()
+        return logits[:, yes] - logits[:, no]
+
+    def shared(model):
+        cache = DynamicCache(config=model.config)
+        model.model(input_ids=ids[:1, :SHARED_TOKENS], past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(DOCUMENTS)
+        logits = model(
+            input_ids=ids[:, SHARED_TOKENS:], past_key_values=cache, logits_to_keep=1,
+            use_cache=True).logits[:, -1].float()
+        return logits[:, yes] - logits[:, no]
+
+    for dtype in (torch.float32, torch.bfloat16):
+        model = Qwen3ForCausalLM.from_pretrained(folder, dtype=dtype).eval()
+        times = {whole: [], shared: []}
+        with torch.no_grad():
+            for _ in range(2):
+                for run in times:
+                    start = time.process_time()
+                    scores = run(model)
+                    times[run].append(time.process_time() - start)
+        for run, seconds in times.items():
+            print(f"PyTorch {str(dtype)[6:]} {run.__name__}: {min(seconds):.2f} CPU-seconds a job")
+        print(f"  first logits {[round(score, 4) for score in scores[:3].tolist()]}")
+        del model
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
