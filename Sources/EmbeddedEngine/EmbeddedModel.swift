@@ -133,8 +133,8 @@ public final class EmbeddedModel: Sendable {
     return path
   }
 
-  /// How far a golden pair's logit may be from the manifest's: rounding stays well below, and a wrong
-  /// weight, kernel or token goes far beyond.
+  /// How far a golden pair's logit may be from the manifest's, as a part of it where it is beyond 1:
+  /// rounding stays well below, and a wrong weight, kernel or token goes far beyond.
   static func goldenTolerance(_ precision: Precision) -> Float {
     switch precision {
     case .fp32: 1e-3
@@ -148,7 +148,8 @@ public final class EmbeddedModel: Sendable {
       let logit = try logit(
         ofQuery: encoder.query(pair.query, instruction: nil), document: pair.document)
       // Written so that a NaN fails.
-      guard abs(logit - pair.logit) <= Self.goldenTolerance(network.precision) else {
+      let tolerance = Self.goldenTolerance(network.precision) * max(1, abs(pair.logit))
+      guard abs(logit - pair.logit) <= tolerance else {
         throw EmbeddedEngineError(
           code: .goldenMismatch,
           message: "model \(name) gives the logit \(logit) to a golden pair whose logit is "
