@@ -33,7 +33,7 @@ public struct TokenBudget: Sendable {
   ///   request as a whole: no query, a query that leaves no room, no documents.
   public func check(_ request: ScoringRequest) throws(EngineError) -> BudgetReport {
     guard !request.documents.isEmpty else { throw .invalid("the request has no documents") }
-    let query = try queryTokens(request.query)
+    let query = try queryTokens(request)
     let left = tokensMax - query.context
     var report = BudgetReport(
       request: request, counter: counter,
@@ -74,7 +74,8 @@ public struct TokenBudget: Sendable {
     var context = 0
   }
 
-  private func queryTokens(_ query: RerankContent) throws(EngineError) -> Tokens {
+  private func queryTokens(_ request: ScoringRequest) throws(EngineError) -> Tokens {
+    let query = request.query
     var tokens: Tokens
     do throws(DocumentRefusal) {
       tokens = try imageTokens(of: query, name: "the query")
@@ -84,6 +85,8 @@ public struct TokenBudget: Sendable {
     let text = counter.count(query.text)
     tokens.usage += text
     tokens.context += text
+    // The model's reserve holds an instruction of its own, which may be shorter than the request's.
+    if let instruction = request.instruction { tokens.context += counter.count(instruction) }
     guard tokens.context < tokensMax else {
       throw .invalid(
         "the query leaves no room for a document: it has \(described(tokens.context)) of the "

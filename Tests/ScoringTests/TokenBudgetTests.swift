@@ -34,16 +34,24 @@ struct TokenBudgetTests {
   private func check(
     _ documents: [RerankContent], query: RerankContent = RerankContent(text: "a query"),
     policy: TokenBudget.Policy = .reject, context: Int = 100, reserved: Int = 3,
-    images: Bool = false, counter: (any TokenCounter)? = nil
+    images: Bool = false, counter: (any TokenCounter)? = nil, instruction: String? = nil
   ) throws -> BudgetReport {
     let model = EngineModel(
       name: "m", contextTokens: context, reservedTokens: reserved, acceptsImages: images)
     return try TokenBudget(model: model, counter: counter ?? self.counter, policy: policy).check(
-      ScoringRequest(model: "m", query: query, documents: documents))
+      ScoringRequest(
+        model: "m", query: query, documents: documents, instruction: instruction))
   }
 
   private func check(texts: [String], policy: TokenBudget.Policy = .reject) throws -> BudgetReport {
     try check(texts.map { RerankContent(text: $0) }, policy: policy)
+  }
+
+  @Test func theRequestsInstructionTakesRoomFromItsDocuments() throws {
+    let report = try check(
+      [words(90), words(91)].map { RerankContent(text: $0) }, instruction: words(5))
+    #expect(report.acceptedDocuments == [0])
+    #expect(report.refusedDocuments.map(\.index) == [1])
   }
 
   @Test func pairThatFillsTheContextFitsAndOneTokenMoreDoesNot() throws {
