@@ -4,7 +4,7 @@
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
 __attribute__((aligned(64))) static const unsigned char bytes[] = {
-#embed "Weights/rerankd-minilm-l6-v0.bin"
+#embed "Weights/rerankd-minilm-l6-v1.bin"
 };
 
 const void *built_in_model_bytes(void) { return bytes; }

@@ -60,6 +60,7 @@ public final class EmbeddedModel: Sendable {
   ) throws -> EmbeddedModel {
     var options = WordPieceOptions()
     options.lowercase = file.manifest.tokenizer.lowercase
+    options.segmentsPairs = file.manifest.tokenizer.segmentsPairs ?? false
     let tokenizer = try understanding("the vocabulary of \(file.label)") {
       try Tokenizer(wordPieceVocabulary: file.vocabulary, options: options)
     }

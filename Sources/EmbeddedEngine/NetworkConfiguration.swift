@@ -1,7 +1,7 @@
 /// A `config.json`, read as the architecture that it names says.
 struct NetworkConfiguration: Decodable, Sendable {
   enum Family: Sendable {
-    case bert(BertConfigurationFile)
+    case bert(BertConfigurationFile, SegmentConfigurationFile)
     case modernBert(ModernBertConfigurationFile)
     case qwen3(Qwen3ConfigurationFile, isCausal: Bool)
   }
@@ -9,6 +9,7 @@ struct NetworkConfiguration: Decodable, Sendable {
   /// The architectures that this engine computes, as transformers calls them.
   static let architectures = [
     "BertForSequenceClassification", "XLMRobertaForSequenceClassification",
+    "SegmentedBertForSequenceClassification",
     "ModernBertForSequenceClassification", "Qwen3ForCausalLM", "Qwen3ForSequenceClassification",
   ]
 
@@ -29,7 +30,9 @@ struct NetworkConfiguration: Decodable, Sendable {
     case ["Qwen3ForSequenceClassification"]:
       family = .qwen3(try Qwen3ConfigurationFile(from: decoder), isCausal: false)
     // What no family takes is refused by BERT's check, which names what it found.
-    default: family = .bert(try BertConfigurationFile(from: decoder))
+    default:
+      family = .bert(
+        try BertConfigurationFile(from: decoder), try SegmentConfigurationFile(from: decoder))
     }
   }
 
@@ -66,8 +69,9 @@ struct NetworkConfiguration: Decodable, Sendable {
     let precision = setting.resolved(isCloseInInt8: isCloseInInt8, path: path)
     let check = ConfigurationCheck(label: label)
     switch family {
-    case .bert(let file):
-      let configuration = try BertConfiguration(file, score: score, check: check)
+    case .bert(let file, let segments):
+      let configuration = try BertConfiguration(
+        file, segments: segments, score: score, check: check)
       let weights = try BertWeights(
         from: source(), configuration: configuration, precision: precision, path: path)
       return BertNetwork(

@@ -92,8 +92,8 @@ import Tokenization
       case .noUpBias:
         weights.layers[last].up.bias = zeros(network.configuration.intermediateSize)
       case .noDownBias: weights.layers[last].down.bias = zeros(hidden)
-      case .noPoolerBias: weights.pooler.bias = zeros(hidden)
-      case .noClassifierBias: weights.classifierBias = zeros(1)
+      case .noPoolerBias: weights.changeHead { pooler, _ in pooler.bias = zeros(hidden) }
+      case .noClassifierBias: weights.changeHead { _, bias in bias = zeros(1) }
       case .noEmbeddingNormBias: weights.embeddingNorm.bias = zeros(hidden)
       case .noAttentionNormBias: weights.layers[0].attentionNorm.bias = zeros(hidden)
       case .noOutputNormBias: weights.layers[last].outputNorm.bias = zeros(hidden)

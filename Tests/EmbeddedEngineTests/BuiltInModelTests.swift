@@ -19,6 +19,85 @@ import Testing
     #expect(try BuiltInModelFile.embedded().manifest.golden.count == 4)
   }
 
+  /// Of PyTorch and NumPy, by the scripts beside the weights.
+  struct Golden: Decodable {
+    var query: String
+    var document: String
+    var logit: Float
+
+    static func read() throws -> [Golden] {
+      let url = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Fixtures/built-in/golden.json")
+      return try JSONDecoder().decode([Golden].self, from: Data(contentsOf: url))
+    }
+  }
+
+  private func goldenError(
+    of model: EmbeddedModel, _ network: BertNetwork, _ golden: [Golden]
+  ) throws -> Float {
+    var largest: Float = 0
+    for pair in golden {
+      var batch = TokenBatch()
+      let query = model.encoder.query(pair.query, instruction: nil)
+      let encoded = try model.encoder.pair(query, document: pair.document)
+      batch.appendPair { $0.append(encoded) }
+      let scratch = FloatBuffer(count: network.scratchFloats(for: batch))
+      largest = max(largest, abs(network.logits(of: batch, scratch: scratch)[0] - pair.logit))
+    }
+    return largest
+  }
+
+  @Test(arguments: paths)
+  func fullPrecisionMeetsTheReference(path: KernelPath) throws {
+    let model = try EmbeddedModel.builtIn(precision: .fp32, kernelPath: path)
+    let golden = try Golden.read()
+    #expect(golden.count == 12)
+    let network = try #require(model.network as? BertNetwork)
+    #expect(try goldenError(of: model, network, golden) <= 1e-4)
+  }
+
+  /// What the goldens must see: each makes the network wrong in one place.
+  enum Mutation: String, CaseIterable {
+    case noWindow, noMaxSimilarity, noLexicalMatch, noBias, oneWindowOnly, longerWindow
+    case smallerStep, noTermWeights, otherSaturation, noLengthShare, noWeightFloor, oneSequence
+
+    func apply(to network: inout BertNetwork) {
+      func zeroed(_ buffer: FloatBuffer, at index: Int? = nil) -> FloatBuffer {
+        let changed = FloatBuffer(count: buffer.count)
+        changed.start.update(from: buffer.start, count: buffer.count)
+        for place in 0..<buffer.count where index == nil || index == place {
+          changed.start[place] = 0
+        }
+        return changed
+      }
+      network.weights.changeSegments { head in
+        switch self {
+        case .noWindow: head.featureWeights = zeroed(head.featureWeights, at: 0)
+        case .noMaxSimilarity: head.featureWeights = zeroed(head.featureWeights, at: 1)
+        case .noLexicalMatch: head.featureWeights = zeroed(head.featureWeights, at: 2)
+        case .noBias: head.bias = zeroed(head.bias)
+        case .oneWindowOnly: head.configuration.windowTokens = 512
+        case .longerWindow: head.configuration.windowTokens += 1
+        case .smallerStep: head.configuration.windowStep -= 1
+        case .noTermWeights: head.termWeights = zeroed(head.termWeights)
+        case .otherSaturation: head.configuration.lexical.saturation += 0.1
+        case .noLengthShare: head.configuration.lexical.lengthShare = 0
+        case .noWeightFloor: head.configuration.lexical.weightFloor = 0
+        case .oneSequence: break
+        }
+      }
+      if self == .oneSequence { network.configuration.segments = nil }
+    }
+  }
+
+  @Test(arguments: Mutation.allCases)
+  func aMutationFailsTheGoldens(mutation: Mutation) throws {
+    let model = try EmbeddedModel.builtIn(precision: .fp32)
+    var network = try #require(model.network as? BertNetwork)
+    mutation.apply(to: &network)
+    #expect(try goldenError(of: model, network, Golden.read()) > 2e-4)
+  }
+
   @Test func theAnswerRanksFirst() async throws {
     let engine = try EmbeddedEngine(models: [.builtIn()])
     let documents = [
@@ -33,7 +112,7 @@ import Testing
       result.scores[$0].rankingKey < result.scores[$1].rankingKey
     }
     #expect(best == 2)
-    #expect(result.scores[2].relevanceScore > 0.9)
+    #expect(result.scores[2].relevanceScore > 0.5)
     #expect(result.scores[3].relevanceScore < 0.1)
     #expect(result.scoreKind == .sigmoid)
     #expect(result.precision == (KernelPath.best == .portable ? "fp32" : "int8"))
@@ -41,13 +120,14 @@ import Testing
 
   @Test func aWrongLogitFailsToLoad() throws {
     let bytes = try damaged { bytes in
-      let manifest = try #require(
-        bytes.prefix(10_000).firstRange(of: Array("\"logit\": 5.".utf8)))
-      bytes[manifest.upperBound - 2] = UInt8(ascii: "6")
+      let logit = try #require(bytes.prefix(10_000).firstRange(of: Array("\"logit\": ".utf8)))
+      let digit = try #require(
+        bytes[logit.upperBound...].firstIndex { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+      bytes[digit] = bytes[digit] == UInt8(ascii: "9") ? UInt8(ascii: "8") : bytes[digit] + 1
     }
     let error = try #require(try loadingError(bytes))
     #expect(error.code == .goldenMismatch)
-    #expect(error.message.contains("What is the capital of France?"))
+    #expect(error.message.contains("how do bees make honey"))
   }
 
   @Test func aDamagedWeightFailsToLoad() throws {
@@ -82,11 +162,9 @@ import Testing
     }
   }
 
-  /// 8-bit weights against the same model in half precision, over pairs of a real collection.
-  @Test(
-    .needsSharedModel("minilm-l6-cross-encoder/config.json"),
-    .needsSharedData("dev/cranfield/queries.jsonl"))
-  func quantisingMovesNoLogitFar() async throws {
+  /// 8-bit activations against the same model in full precision, over pairs of a real collection.
+  @Test(.needsSharedData("dev/cranfield/queries.jsonl"), arguments: paths)
+  func computingInEightBitsMovesNoLogitFar(path: KernelPath) async throws {
     struct Row: Decodable {
       var text: String
     }
@@ -95,27 +173,27 @@ import Testing
       return try String(contentsOf: url, encoding: .utf8).split(separator: "\n").prefix(count)
         .map { try JSONDecoder().decode(Row.self, from: Data($0.utf8)).text }
     }
-    let folder = SharedData.models.appending(path: "minilm-l6-cross-encoder")
     let engine = try EmbeddedEngine(models: [
-      .builtIn(precision: .fp32), .load(folder: folder, name: "reference", precision: .fp32),
+      .builtIn(name: "int8", precision: .int8, kernelPath: path),
+      .builtIn(name: "fp32", precision: .fp32, kernelPath: path),
     ])
     let documents = try rows("corpus", 25).map {
-      RerankContent(text: engine.tokenCounter(forModel: "builtin").truncate($0, toTokens: 60))
+      RerankContent(text: engine.tokenCounter(forModel: "fp32").truncate($0, toTokens: 60))
     }
     var logits: [String: [Float]] = [:]
     for query in try rows("queries", 4) {
-      for model in ["builtin", "reference"] {
+      for model in ["int8", "fp32"] {
         let request = ScoringRequest(
           model: model, query: RerankContent(text: query), documents: documents)
         logits[model, default: []] += try await engine.score(request, progress: {}).scores.map(
           \.rankingKey)
       }
     }
-    let drift = Drift(of: logits["builtin"] ?? [], from: logits["reference"] ?? [])
-    print("8-bit weights over \(drift.count) pairs: \(drift)")
+    let drift = Drift(of: logits["int8"] ?? [], from: logits["fp32"] ?? [])
+    print("8-bit arithmetic over \(drift.count) pairs on \(path): \(drift)")
     #expect(drift.count == 100)
-    #expect(drift.correlation > 0.995)
-    #expect(drift.largest < 0.5)
+    #expect(drift.correlation >= 0.999)
+    #expect(drift.largest <= 0.05 * drift.deviation)
   }
 
   private func damaged(_ change: (inout [UInt8]) throws -> Void) throws -> [UInt8] {

@@ -56,3 +56,19 @@ struct RenamedTensors: WeightSource {
     return name
   }
 }
+
+extension BertWeights {
+  /// Changes the dense layer and the classifier's bias over a pair's first token.
+  mutating func changeHead(_ change: (inout PackedLinear, inout FloatBuffer) -> Void) {
+    guard case .firstToken(var pooler, let classifier, var bias) = head else { return }
+    change(&pooler, &bias)
+    head = .firstToken(pooler: pooler, classifier: classifier, bias: bias)
+  }
+
+  /// Changes the head that compares segments.
+  mutating func changeSegments(_ change: (inout SegmentHead) -> Void) {
+    guard case .segments(var segments) = head else { return }
+    change(&segments)
+    head = .segments(segments)
+  }
+}

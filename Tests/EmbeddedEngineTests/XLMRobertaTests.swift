@@ -32,8 +32,9 @@ import Testing
       switch self {
       case .earlierPosition: network.configuration.firstPosition -= 1
       case .laterPosition: network.configuration.firstPosition += 1
-      case .noHeadBias: network.weights.pooler.bias = nil
-      case .noClassifierBias: network.weights.classifierBias = FloatBuffer(count: 1)
+      case .noHeadBias: network.weights.changeHead { pooler, _ in pooler.bias = nil }
+      case .noClassifierBias:
+        network.weights.changeHead { _, bias in bias = FloatBuffer(count: 1) }
       case .noQueryBias: network.weights.layers[1].query.bias = nil
       case .noTypeRow:
         let zeros = TensorBytes(count: hidden * 4) { $0.initializeMemory(as: UInt8.self, repeating: 0) }

@@ -1,32 +1,28 @@
-"""Writes a trained model as a folder that the engine loads in full precision.
+"""Writes the model as a folder that the engine loads in full precision.
 
-    python export.py CACHE MODEL.pt CALIBRATION.json FOLDER
+    python export.py CACHE HEAD.json FOLDER
 
-CALIBRATION.json has a and b: the logit becomes a * z + b, folded into the head. The folder has
-config.json, model.safetensors (F32), vocab.txt, tokenizer.json, tokenizer_config.json and
-rerankd-model.json with golden pairs, whose logits are this model's own in double precision.
-`pack.py` makes the file for the binary from it.
+The folder has config.json, model.safetensors (F32), vocab.txt, tokenizer.json, tokenizer_config.json,
+and rerankd-model.json and golden.json with golden pairs, whose logits are computed here in double
+precision. `pack.py` makes the file for the binary from it.
 """
 
 import json
 import pathlib
-import pickle
 import sys
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.numpy import load_file, save_file
 
-import collections_of_text as sets
 from encoder import EPSILON, FEED_FORWARD, HEADS, HIDDEN, LAYERS, PARENT_FOLDER, Parent, encode
-from model import LENGTH_AVERAGE, LENGTH_SHARE, SATURATION, WEIGHT_FLOOR
-from prepare import FROZEN_LAYERS
-from teach import new_model
+from head import FEATURES, WINDOW, WINDOW_STEP, Document, Query
+from lexical import LENGTH_AVERAGE, LENGTH_SHARE, SATURATION, WEIGHT_FLOOR
 
 NAME = "rerankd-minilm-l6-v1"
 LICENCE = (
-    "Apache-2.0 (parent encoder); trained on data under CC BY 4.0, CC BY-SA 3.0 and 4.0, Apache-2.0, "
-    "MIT and C-UDA, see the model card")
+    "Apache-2.0 (encoder); made with data under CC BY 4.0, CC BY-SA 3.0 and 4.0, Apache-2.0, MIT and "
+    "C-UDA, see the model card")
 # The first four are scored whenever the model is loaded; tests score all of them.
 GOLDEN_PAIRS = (
     ("how do bees make honey",
@@ -47,57 +43,65 @@ GOLDEN_PAIRS = (
     ("[SEP] [CLS] tokens in text", "They stay text: [SEP] is four pieces, and [MASK] too."),
 )
 GOLDEN_AT_LOAD = 4
-LAYER_NAMES = {
-    "attention_output": "attention.output.dense", "attention_norm": "attention.output.LayerNorm",
-    "up": "intermediate.dense", "down": "output.dense", "output_norm": "output.LayerNorm",
-}
+SPECIAL = {"[CLS]": 101, "[SEP]": 102}
 
 
-def views_of(parent, model):
-    """The model's weights, not copies, by the names that transformers gives BERT's, and "segments." of
-    its own."""
-    views = {
-        "bert.embeddings.word_embeddings.weight": parent.words.data,
-        "bert.embeddings.position_embeddings.weight": parent.positions.data,
-        "bert.embeddings.token_type_embeddings.weight": parent.types.data[:1],
-        "bert.embeddings.LayerNorm.weight": parent.norm.weight.data,
-        "bert.embeddings.LayerNorm.bias": parent.norm.bias.data,
-        "segments.across": model.across.data,
-        "segments.vector_weights": model.vector_head.weight.data,
-        "segments.scalar_weights": model.scalar_head.weight.data,
-        "segments.bias": model.vector_head.bias.data,
-        "segments.terms": model.term_classes,
-        "segments.term_weights": model.term_weights,
-    }
-    layers = [*parent.layers[: model.frozen_layers], *model.layers]
-    for index, layer in enumerate(layers):
-        prefix = f"bert.encoder.layer.{index}."
+def tensors_of(cache, head):
+    """The encoder's weights by the names that transformers gives BERT's, and the head's."""
+    found = {f"bert.{name}": value for name, value in load_file(
+        str(PARENT_FOLDER / "model.safetensors")).items()
+        if name.startswith(("embeddings.", "encoder.")) and not name.endswith("position_ids")}
+    types = "bert.embeddings.token_type_embeddings.weight"
+    found[types] = found[types][:1]
+    terms = np.load(cache / "terms.npz")
+    found["segments.feature_weights"] = np.array([head["weights"][name] for name in FEATURES])
+    found["segments.bias"] = np.array([head["bias"]])
+    found["segments.terms"] = terms["terms"]
+    found["segments.term_weights"] = terms["weights"]
+    return {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in found.items()}
+
+
+class Scorer:
+    """The model in double precision, from its tensors."""
+
+    def __init__(self, tensors):
+        self.tensors = {name: np.asarray(value, np.float64) for name, value in tensors.items()}
+        self.parent = Parent().double().eval()
+
+        def put(parameter, *names):
+            values = [self.tensors[f"bert.{name}"] for name in names]
+            parameter.data = torch.from_numpy(np.concatenate(values))
+
+        put(self.parent.words, "embeddings.word_embeddings.weight")
+        put(self.parent.positions, "embeddings.position_embeddings.weight")
+        put(self.parent.types, "embeddings.token_type_embeddings.weight")
         for part in ("weight", "bias"):
-            parts = getattr(layer.qkv, part).data.chunk(3)
-            for name, value in zip(("query", "key", "value"), parts):
-                views[f"{prefix}attention.self.{name}.{part}"] = value
-            for ours, theirs in LAYER_NAMES.items():
-                views[f"{prefix}{theirs}.{part}"] = getattr(getattr(layer, ours), part).data
-    return views
+            put(getattr(self.parent.norm, part), f"embeddings.LayerNorm.{part}")
+            for index, layer in enumerate(self.parent.layers):
+                prefix = f"encoder.layer.{index}."
+                put(getattr(layer.qkv, part), *(f"{prefix}attention.self.{name}.{part}"
+                                                for name in ("query", "key", "value")))
+                for own, name in (("attention_output", "attention.output.dense"),
+                                  ("attention_norm", "attention.output.LayerNorm"),
+                                  ("up", "intermediate.dense"), ("down", "output.dense"),
+                                  ("output_norm", "output.LayerNorm")):
+                    put(getattr(getattr(layer, own), part), f"{prefix}{name}.{part}")
 
+    @torch.inference_mode()
+    def logit(self, query, document):
+        sides = []
+        for kind, ids in zip((Query, Document), encode([query, document], 512)):
+            mask = torch.zeros(1, 1, 1, len(ids), dtype=torch.float64)
+            states = self.parent(torch.from_numpy(ids).long()[None], mask)[0].numpy()
+            sides.append(kind(ids, states, self.tensors["segments.terms"].astype(int),
+                              self.tensors["segments.term_weights"]))
+        features = sides[0].features(sides[1])
+        return float(features @ self.tensors["segments.feature_weights"]
+                     + self.tensors["segments.bias"][0])
 
-def load_tensors(parent, model, tensors):
-    """Puts weights into the model that were changed on the way, such as rounded ones."""
-    for name, view in views_of(parent, model).items():
-        view.copy_(torch.as_tensor(tensors[name]).to(view.dtype).reshape(view.shape))
-
-
-@torch.inference_mode()
-def logit(parent, model, query, document):
-    """One pair from its texts, in the weights' own precision."""
-    ids = [torch.from_numpy(row).long()[None] for row in encode([query, document], 512)]
-    states = []
-    for tokens in ids:
-        x = parent.embed(tokens)
-        for layer in parent.layers[: model.frozen_layers]:
-            x = layer(x, torch.zeros(1, 1, 1, tokens.shape[1], dtype=x.dtype))
-        states.append(x[0])
-    return float(model(ids[0][0], states[0], [ids[1][0]], [states[1]])[0])
+    def golden(self):
+        return [dict(query=query, document=document, logit=round(self.logit(query, document), 6))
+                for query, document in GOLDEN_PAIRS]
 
 
 def configuration():
@@ -106,35 +110,15 @@ def configuration():
         hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
         intermediate_size=FEED_FORWARD, hidden_act="gelu", layer_norm_eps=EPSILON,
         max_position_embeddings=512, type_vocab_size=1, vocab_size=30522, num_labels=1,
-        segment_local_layers=FROZEN_LAYERS, lexical_saturation=SATURATION,
+        window_tokens=WINDOW, window_step=WINDOW_STEP, lexical_saturation=SATURATION,
         lexical_length_share=LENGTH_SHARE, lexical_length_average=LENGTH_AVERAGE,
         lexical_weight_floor=WEIGHT_FLOOR)
 
 
-def main(cache, weights, calibration, folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    collections = [pickle.loads((cache / f"{name}.pickle").read_bytes())
-                   for name in (*sets.TRAINING_SETS, *sets.UNLABELLED_SETS)]
-    parent, model = Parent(), new_model(collections)
-    if weights is not None:
-        model.load_state_dict(torch.load(weights, weights_only=True))
-    scale, shift = calibration["a"], calibration["b"]
-    with torch.no_grad():
-        model.vector_head.weight *= scale
-        model.scalar_head.weight *= scale
-        model.vector_head.bias.mul_(scale).add_(shift)
-    tensors = {name: view.float().contiguous().clone()
-               for name, view in views_of(parent, model).items()}
-    for name in ("segments.vector_weights", "segments.scalar_weights"):
-        tensors[name] = tensors[name].flatten()
-    save_file(tensors, str(folder / "model.safetensors"))
-    (folder / "config.json").write_text(json.dumps(configuration(), indent=1))
-    for name in ("vocab.txt", "tokenizer_config.json"):
-        (folder / name).write_bytes((PARENT_FOLDER / name).read_bytes())
+def tokenizer_json():
+    """The parent's, with the template of a pair: each side as if it were alone."""
     tokenizer = json.loads((PARENT_FOLDER / "tokenizer.json").read_text())
     tokenizer["truncation"] = tokenizer["padding"] = None
-    special = {name: dict(id=name, ids=[number], tokens=[name])
-               for name, number in (("[CLS]", 101), ("[SEP]", 102))}
 
     def segment(sequence, kind):
         return [dict(SpecialToken=dict(id="[CLS]", type_id=kind)),
@@ -143,20 +127,24 @@ def main(cache, weights, calibration, folder):
 
     tokenizer["post_processor"] = dict(
         type="TemplateProcessing", single=segment("A", 0), pair=segment("A", 0) + segment("B", 1),
-        special_tokens=special)
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    parent.double()
-    model.double()
-    golden = [dict(query=query, document=document,
-                   logit=round(logit(parent, model, query, document), 6))
-              for query, document in GOLDEN_PAIRS]
+        special_tokens={name: dict(id=name, ids=[number], tokens=[name])
+                        for name, number in SPECIAL.items()})
+    return tokenizer
+
+
+def main(cache, head, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = tensors_of(cache, json.loads(head.read_text()))
+    save_file(tensors, str(folder / "model.safetensors"))
+    (folder / "config.json").write_text(json.dumps(configuration(), indent=1))
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json()))
+    for name in ("vocab.txt", "tokenizer_config.json"):
+        (folder / name).write_bytes((PARENT_FOLDER / name).read_bytes())
+    golden = Scorer(tensors).golden()
+    (folder / "golden.json").write_text(json.dumps(golden, indent=1, ensure_ascii=False))
     (folder / "rerankd-model.json").write_text(json.dumps(
         dict(name=NAME, licence=LICENCE, golden=golden[:GOLDEN_AT_LOAD]), indent=1))
-    (folder / "golden.json").write_text(json.dumps(golden, indent=1, ensure_ascii=False))
-    for pair in golden:
-        print(f"{pair['logit']:9.5f}  {pair['query'][:30]} | {pair['document'][:50]}")
 
 
 if __name__ == "__main__":
-    cache, weights, calibration, folder = map(pathlib.Path, sys.argv[1:5])
-    main(cache, weights if weights.exists() else None, json.loads(calibration.read_text()), folder)
+    main(*map(pathlib.Path, sys.argv[1:4]))

@@ -6,6 +6,11 @@ import numpy as np
 import scipy.sparse
 import snowballstemmer
 
+# The lexical match saturates as BM25 does, with these constants and lengths in tokens.
+SATURATION, LENGTH_SHARE, LENGTH_AVERAGE = 0.9, 0.4, 110.0
+# Added to the weight of each term that has one, so that a frequent word still counts.
+WEIGHT_FLOOR = 0.02
+
 WORD = re.compile(r"[^\W_]+")
 STOP_WORDS = frozenset(
     "a an and are as at be but by for from had has have he her his how i if in into is it its no not "
@@ -73,8 +78,8 @@ def term_classes(vocabulary):
     return classes
 
 
-def term_weights(documents, classes, special):
-    """One weight a class, 0 to 1: the inverse document frequency over all the training text.
+def term_weights(documents, classes, vocabulary):
+    """One weight a token, 0 to 1: its class's inverse document frequency over the training text.
 
     documents: token ids, one array a document. Stop words and control tokens weigh nothing.
     """
@@ -83,6 +88,9 @@ def term_weights(documents, classes, special):
         frequency[np.unique(classes[ids])] += 1
     count = len(documents)
     weights = np.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
-    weights = weights / np.log(1 + (count + 0.5) / 0.5)
-    weights[special] = 0
-    return weights[classes].astype(np.float32)
+    weights = (weights / np.log(1 + (count + 0.5) / 0.5))[classes]
+    for token, piece in enumerate(vocabulary):
+        if (piece.startswith("[") or piece in STOP_WORDS
+                or not any(character.isalnum() for character in piece)):
+            weights[token] = 0
+    return weights.astype(np.float32)

@@ -1,6 +1,6 @@
 """Packs an exported model into the one file that goes into the binary.
 
-    python pack.py CACHE FOLDER rerankd-minilm-l6-v1.bin golden.json
+    python pack.py FOLDER rerankd-minilm-l6-v1.bin golden.json
 
 The same folder gives the same bytes. The file, all integers little-endian:
 
@@ -14,23 +14,19 @@ manifest: name, licence, contextTokens, template, scoreKind, config (as the fold
 tokenizer {vocabulary: part, lowercase, segmentsPairs}, golden [{query, document, logit}], and parts: name ->
 {type, shape, offset, bytes, scales}. Types: "F32"; "I8_ROWS", symmetric 8-bit integers of -127 to
 127 with one F32 scale a row, which lie in the part named by `scales`; "BYTES". The golden logits are
-PyTorch's over the quantised weights in double precision, so that a loader can hold its arithmetic
+PyTorch's and NumPy's over the quantised weights in double precision, so that a loader can hold its arithmetic
 against another implementation; golden.json gets more of them, for tests.
 """
 
 import json
 import pathlib
-import pickle
 import struct
 import sys
 
 import numpy as np
 from safetensors.numpy import load_file
 
-import collections_of_text as sets
-from encoder import Parent
-from export import GOLDEN_AT_LOAD, load_tensors, logit
-from teach import new_model
+from export import GOLDEN_AT_LOAD, Scorer
 
 ALIGNMENT = 64
 BYTES_MAX = 25_000_000
@@ -56,7 +52,7 @@ def quantise(matrix):
     return rows, scales
 
 
-def main(cache, folder, target, golden_target):
+def main(folder, target, golden_target):
     parts, blobs, dequantised = {}, [], {}
 
     def add(name, kind, shape, blob, scales=None):
@@ -77,16 +73,11 @@ def main(cache, folder, target, golden_target):
     vocabulary = (folder / "vocab.txt").read_bytes()
     add("vocab.txt", "BYTES", [len(vocabulary)], vocabulary)
 
-    collections = [pickle.loads((cache / f"{name}.pickle").read_bytes())
-                   for name in (*sets.TRAINING_SETS, *sets.UNLABELLED_SETS)]
-    parent, model = Parent().double(), new_model(collections).double()
-    load_tensors(parent, model, dequantised)
     described = json.loads((folder / "rerankd-model.json").read_text())
-    golden = []
-    for pair in json.loads((folder / "golden.json").read_text()):
-        here = logit(parent, model, pair["query"], pair["document"])
-        print(f"{here:9.5f} quantised, {pair['logit']:9.5f} before: {pair['document'][:60]}")
-        golden.append(dict(query=pair["query"], document=pair["document"], logit=round(here, 6)))
+    golden = Scorer(dequantised).golden()
+    for here, before in zip(golden, json.loads((folder / "golden.json").read_text())):
+        print(f"{here['logit']:9.4f} quantised, {before['logit']:9.4f} before: "
+              f"{here['query'][:24]} | {here['document'][:40]}")
 
     config = json.loads((folder / "config.json").read_text())
     manifest = dict(
@@ -118,4 +109,4 @@ def main(cache, folder, target, golden_target):
 
 
 if __name__ == "__main__":
-    main(*map(pathlib.Path, sys.argv[1:5]))
+    main(*map(pathlib.Path, sys.argv[1:4]))

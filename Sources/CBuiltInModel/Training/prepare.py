@@ -1,9 +1,11 @@
-"""Everything that training reads, computed once: token ids, the states after the frozen layers, the
-parent's vectors, and BM25's and the parent's scores.
+"""Computes the features of the training sets' pairs once, and the term weights.
 
     python prepare.py DATA CACHE
 
-DATA holds train/ and text/ (and dev/, for measuring). What CACHE has already is not made again.
+DATA holds train/ and text/. CACHE/terms.npz gets the terms and their weights; CACHE/NAME.pickle, for
+each labelled set, one entry a query: {"pool", "features" [pool][3], "bm25" [pool], "parent" [pool],
+"grades" [pool], "ideal"}. The pool is what BM25 and the parent put first of the set's documents, and the answers. What
+CACHE has already is not made again.
 """
 
 import pathlib
@@ -13,96 +15,75 @@ import sys
 import time
 
 import numpy as np
-import torch
 
 import collections_of_text as sets
-from encoder import HIDDEN, Parent, encode, padded
-from lexical import BM25
+from encoder import Parent, encode, vocabulary
+from head import Document, Query
+from lexical import BM25, term_classes, term_weights
 
 DOCUMENT_TOKENS_MAX, QUERY_TOKENS_MAX = 256, 64
-# Documents of training lists are cut shorter: twice as many lists in the same time.
-TRAINING_TOKENS_MAX = 160
-FROZEN_LAYERS = 3
-QUERIES_MAX = {"codexglue-docstrings": 800}
-QUERIES_DEFAULT, GENERATED_UNLABELLED, GENERATED_LABELLED = 1500, 1200, 200
-BATCH_TOKENS = 8192
+QUERIES_MAX = 600
+POOL_DEPTH = 64
 
 
-def states(parent, rows):
-    """Per row: states after the frozen layers (float16, [t][H]) and the parent's unit vector."""
-    frozen, vectors = [None] * len(rows), np.zeros((len(rows), HIDDEN), dtype=np.float32)
-    order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        while order:
-            count = max(1, BATCH_TOKENS // len(rows[order[-1]]))
-            chunk, order = order[-count:], order[:-count]
-            ids, mask = padded([rows[row] for row in chunk])
-            x = parent.embed(ids)
-            for index, layer in enumerate(parent.layers):
-                if index == FROZEN_LAYERS:
-                    kept = x.to(torch.float16).numpy()
-                x = layer(x, mask)
-            present = (mask[:, 0, 0, :] == 0).float()[..., None]
-            mean = (x.float() * present).sum(1) / present.sum(1)
-            vectors[chunk] = torch.nn.functional.normalize(mean, dim=-1).numpy()
-            for position, row in enumerate(chunk):
-                frozen[row] = kept[position, : len(rows[row])].copy()
-    return frozen, vectors
+def read_sets(data):
+    return {name: sets.read_labelled(data / "train" / name, name, documents_max)
+            for name, documents_max in sets.TRAINING_SETS.items()}
 
 
-def prepare(parent, collection, document_tokens_max):
-    """Adds ids, states, vectors and scores to a collection."""
-    texts = [collection.text(number) for number in range(len(collection.documents))]
-    bm25 = BM25(texts)
-    collection.document_ids = encode(texts, document_tokens_max)
-    collection.query_ids = encode([query.text for query in collection.queries], QUERY_TOKENS_MAX)
-    collection.document_states, collection.document_vectors = states(
-        parent, collection.document_ids)
-    collection.query_states, collection.query_vectors = states(parent, collection.query_ids)
-    collection.bm25 = np.stack(
-        [bm25.scores(query.text) for query in collection.queries]).astype(np.float32)
-    collection.cosine = (collection.query_vectors @ collection.document_vectors.T)
+def prepare(parent, collection, document_ids, terms, weights):
+    queries = collection.queries
+    if len(queries) > QUERIES_MAX:
+        queries = random.Random(collection.name).sample(queries, QUERIES_MAX)
+    bm25 = BM25([collection.text(number) for number in range(len(collection.documents))])
+    documents = [Document(ids, states, terms, weights)
+                 for ids, states in zip(document_ids, parent.states(document_ids))]
+    means = np.stack([document.mean for document in documents])
+    query_ids = encode([query.text for query in queries], QUERY_TOKENS_MAX)
+    entries = []
+    for query, ids, states in zip(queries, query_ids, parent.states(query_ids)):
+        asked = Query(ids, states, terms, weights)
+        by_words, by_vectors = bm25.scores(query.text), means @ asked.mean
+        choice = np.array(query.candidates if query.candidates is not None
+                          else range(len(documents)))
+        first = [choice[np.argsort(-scores[choice], kind="stable")[:POOL_DEPTH]]
+                 for scores in (by_words, by_vectors)]
+        pool = np.unique(np.concatenate([*first, list(query.grades)]).astype(int))
+        entries.append(dict(
+            pool=pool, bm25=by_words[pool], parent=by_vectors[pool],
+            features=np.stack([asked.features(documents[number]) for number in pool]),
+            grades=np.array([query.grades.get(int(number), 0) for number in pool]),
+            ideal=np.array(list(query.grades.values()))))
+    return entries
 
 
-def collection_named(data, name):
-    if name in sets.DEVELOPMENT_SETS:
-        return sets.read_labelled(data / "dev" / name, name)
-    if name in sets.TRAINING_SETS:
-        collection = sets.read_labelled(data / "train" / name, name, sets.TRAINING_SETS[name])
-        queries_max = QUERIES_MAX.get(name, QUERIES_DEFAULT)
-        if len(collection.queries) > queries_max:
-            collection.queries = random.Random(name).sample(collection.queries, queries_max)
-        generated = GENERATED_LABELLED if name != "policyqa-dev" else 0
-    else:
-        collection = sets.read_unlabelled(
-            data / "text" / f"{name}.jsonl", name, sets.UNLABELLED_SETS[name])
-        generated = GENERATED_UNLABELLED
-    if generated:
-        bm25 = BM25([collection.text(number) for number in range(len(collection.documents))])
-        sets.add_generated_queries(collection, generated, bm25.weights_of_words)
-    return collection
-
-
-def main(data, cache, names):
+def main(data, cache):
     cache.mkdir(parents=True, exist_ok=True)
+    collections = read_sets(data)
+    ids = {name: encode([one.text(number) for number in range(len(one.documents))],
+                        DOCUMENT_TOKENS_MAX) for name, one in collections.items()}
+    if not (cache / "terms.npz").exists():
+        pieces = vocabulary()
+        classes = term_classes(pieces)
+        unlabelled = [encode(sets.read_unlabelled(data / "text" / f"{name}.jsonl"),
+                             DOCUMENT_TOKENS_MAX) for name in sets.UNLABELLED_SETS]
+        everything = [row for rows in (*ids.values(), *unlabelled) for row in rows]
+        np.savez(cache / "terms.npz", terms=classes,
+                 weights=term_weights(everything, classes, pieces))
+    found = np.load(cache / "terms.npz")
+    terms, weights = found["terms"], found["weights"]
     parent = Parent().eval()
-    for name in names or [*sets.TRAINING_SETS, *sets.UNLABELLED_SETS, *sets.DEVELOPMENT_SETS]:
+    for name, collection in collections.items():
         target = cache / f"{name}.pickle"
-        if target.exists():
-            continue
-        begun = time.monotonic()
-        collection = collection_named(data, name)
-        is_development = name in sets.DEVELOPMENT_SETS
-        prepare(parent, collection,
-                DOCUMENT_TOKENS_MAX if is_development else TRAINING_TOKENS_MAX)
-        partial = target.with_suffix(".part")
-        with open(partial, "wb") as file:
-            pickle.dump(collection, file, protocol=pickle.HIGHEST_PROTOCOL)
-        partial.rename(target)
-        print(f"{name}: {len(collection.documents)} documents, {len(collection.queries)} queries, "
-              f"{sum(map(len, collection.document_ids))} tokens, "
-              f"{time.monotonic() - begun:.0f} s", flush=True)
+        if not target.exists():
+            begun = time.monotonic()
+            entries = prepare(parent, collection, ids[name], terms, weights)
+            partial = target.with_suffix(".part")
+            partial.write_bytes(pickle.dumps(entries))
+            partial.rename(target)
+            print(f"{name}: {len(collection.documents)} documents, {len(entries)} queries, "
+                  f"{time.monotonic() - begun:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:])
+    main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))

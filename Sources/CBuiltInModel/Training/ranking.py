@@ -1,4 +1,4 @@
-"""Measures of rankings, for choosing recipes. The release is measured by `rerankctl eval`."""
+"""The measure by which recipes are chosen. A release is measured by `rerankctl eval`."""
 
 import numpy as np
 
@@ -15,15 +15,3 @@ def ndcg(scores, grades, ideal_grades, depth=10):
 
 def standardised(values):
     return (values - values.mean()) / (values.std() + 1e-9)
-
-
-def candidates_of(collection, number, depth=100):
-    """What is to be reranked: the given list, or BM25's first documents of the query's choice."""
-    query = collection.queries[number]
-    if query.candidates is not None and collection.name.startswith("trec"):
-        return np.array(query.candidates[:depth])
-    scores = collection.bm25[number]
-    if query.candidates is not None:
-        choice = np.array(query.candidates)
-        return choice[np.argsort(-scores[choice], kind="stable")[:depth]]
-    return np.argsort(-scores, kind="stable")[:depth]

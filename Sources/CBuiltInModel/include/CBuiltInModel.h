@@ -1,5 +1,5 @@
-/// The model that is part of the binary: the file made by `Weights/make_built_in_model.py`, whose
-/// format is described there.
+/// The model that is part of the binary: the file made by `Training/pack.py`, whose format is
+/// described there.
 #ifndef C_BUILT_IN_MODEL_H
 #define C_BUILT_IN_MODEL_H
 

@@ -3,10 +3,13 @@ import Scoring
 
 /// What `config.json` says of a BERT or XLM-RoBERTa cross-encoder, checked.
 struct BertConfiguration: Equatable, Sendable {
-  /// The two differ in their tensors' names, in where positions start, and in token types.
+  /// They differ in their tensors' names, in where positions start, in token types, and in what of the
+  /// last states the score is made of.
   enum Family: String, Sendable {
     case bert = "BertForSequenceClassification"
     case xlmRoberta = "XLMRobertaForSequenceClassification"
+    /// Rerankd's own: see ``SegmentConfiguration``.
+    case segmentedBert = "SegmentedBertForSequenceClassification"
   }
 
   var family: Family
@@ -23,6 +26,8 @@ struct BertConfiguration: Equatable, Sendable {
   var activation: Activation
   var normEpsilon: Float
   var scoreKind: ScoreKind
+  /// With ``Family/segmentedBert``.
+  var segments: SegmentConfiguration?
 
   var headSize: Int { hiddenSize / headCount }
   var contextTokens: Int { positionCount - firstPosition }
@@ -30,7 +35,10 @@ struct BertConfiguration: Equatable, Sendable {
   /// Checks the file's content.
   ///
   /// - Throws: ``EmbeddedEngineError`` naming the field that this engine cannot follow.
-  init(_ file: BertConfigurationFile, score: ScoreSettings, check: ConfigurationCheck) throws {
+  init(
+    _ file: BertConfigurationFile, segments segmentsFile: SegmentConfigurationFile,
+    score: ScoreSettings, check: ConfigurationCheck
+  ) throws {
     let names = file.architectures ?? []
     guard names.count == 1, let family = Family(rawValue: names[0]) else {
       let found = names.isEmpty ? "no architecture" : names.joined(separator: ", ")
@@ -59,6 +67,8 @@ struct BertConfiguration: Equatable, Sendable {
     case .bert:
       firstPosition = 0
       guard tokenTypeCount >= 2 else { throw check.unsupported("a pair needs 2 token types") }
+    case .segmentedBert:
+      firstPosition = 0
     case .xlmRoberta:
       firstPosition = try check.index("pad_token_id", file.paddingID ?? 1, below: positionCount) + 1
     }
@@ -67,5 +77,7 @@ struct BertConfiguration: Equatable, Sendable {
     }
     activation = try check.activation("hidden_act", file.hiddenAct)
     normEpsilon = try check.epsilon("layer_norm_eps", file.normEpsilon ?? 1e-12)
+    segments =
+      family == .segmentedBert ? try SegmentConfiguration(segmentsFile, check: check) : nil
   }
 }

@@ -7,8 +7,8 @@ extension BertNetwork {
       && engine_attention_bfloat16_supported(path.enginePath, configuration.headSize)
   }
 
-  /// context = attention over each pair's tokens. For the first tokens alone, `hidden` and the
-  /// context have one row a pair afterwards.
+  /// context = attention over each pair's tokens, or over each of its segments'. For the first tokens
+  /// alone, `hidden` and the context have one row a pair afterwards.
   func attend(
     _ layer: BertWeights.Layer, _ batch: TokenBatch, readingFirstTokensOnly: Bool,
     _ scratch: Scratch
@@ -40,9 +40,18 @@ extension BertNetwork {
     for pair in 0..<batch.pairCount {
       let first = batch.bounds[pair]
       let count = batch.bounds[pair + 1] - first
-      attend(
-        queryRow: readingFirstTokensOnly ? pair : first,
-        queryRows: readingFirstTokensOnly ? 1 : count, firstKey: first, keys: count, scratch)
+      if configuration.segments != nil {
+        let queryCount = batch.queryCount(ofPair: pair)
+        attend(
+          queryRow: first, queryRows: queryCount, firstKey: first, keys: queryCount, scratch)
+        attend(
+          queryRow: first + queryCount, queryRows: count - queryCount,
+          firstKey: first + queryCount, keys: count - queryCount, scratch)
+      } else {
+        attend(
+          queryRow: readingFirstTokensOnly ? pair : first,
+          queryRows: readingFirstTokensOnly ? 1 : count, firstKey: first, keys: count, scratch)
+      }
     }
   }
 

@@ -2,11 +2,11 @@ import CEngineKernels
 import Scoring
 import Tokenization
 
-/// A BERT's or XLM-RoBERTa's forward pass: token ids in, one logit a pair out.
+/// A BERT's, XLM-RoBERTa's or segmented BERT's forward pass: token ids in, one logit a pair out.
 ///
 /// The linear layers see the tokens of all pairs as one matrix of T rows without padding; attention
-/// runs per pair and head. Only the first token of a pair is read at the end, so in the last layer
-/// keys and values are computed for all tokens and everything else for that one row.
+/// runs per pair and head. Where only the first token of a pair is read at the end, keys and values
+/// are computed for all tokens in the last layer, and everything else for that one row.
 struct BertNetwork: CrossEncoderNetwork {
   var configuration: BertConfiguration
   var weights: BertWeights
@@ -48,7 +48,7 @@ struct BertNetwork: CrossEncoderNetwork {
     return [
       layer.keyValue.scratchFloats(rows: tokens), layer.attentionOutput.scratchFloats(rows: block),
       layer.up.scratchFloats(rows: block), layer.down.scratchFloats(rows: block),
-      weights.pooler.scratchFloats(rows: tokens),
+      weights.head.scratchFloats(pairs: tokens, configuration),
       engine_attention_scratch_floats(longest, configuration.headSize),
       engine_attention_bfloat16_scratch_bytes(longest, configuration.headSize) / 4,
     ].max() ?? 0
@@ -82,19 +82,29 @@ struct BertNetwork: CrossEncoderNetwork {
     embed(batch, into: hidden, positions: context)
     observe(0, UnsafeBufferPointer(start: hidden, count: tokens * hiddenSize))
     for (index, layer) in weights.layers.enumerated() {
-      let isLast = index == weights.layers.count - 1
-      attend(layer, batch, readingFirstTokensOnly: isLast, scratch)
-      let rows = isLast ? batch.pairCount : tokens
+      let isCut = index == weights.layers.count - 1 && configuration.segments == nil
+      attend(layer, batch, readingFirstTokensOnly: isCut, scratch)
+      let rows = isCut ? batch.pairCount : tokens
       finish(layer, rows: rows, scratch)
       observe(index + 1, UnsafeBufferPointer(start: hidden, count: rows * hiddenSize))
     }
-    weights.pooler.apply(
-      rows: batch.pairCount, input: hidden, inputStride: hiddenSize, output: context,
-      outputStride: hiddenSize, scratch: scratch.shared)
-    engine_tanh(batch.pairCount * hiddenSize, context)
-    return (0..<batch.pairCount).map { pair in
-      engine_dot(hiddenSize, context + pair * hiddenSize, weights.classifier.start)
-        + weights.classifierBias.start[0]
+    switch weights.head {
+    case .firstToken(let pooler, let classifier, let bias):
+      pooler.apply(
+        rows: batch.pairCount, input: hidden, inputStride: hiddenSize, output: context,
+        outputStride: hiddenSize, scratch: scratch.shared)
+      engine_tanh(batch.pairCount * hiddenSize, context)
+      return (0..<batch.pairCount).map { pair in
+        engine_dot(hiddenSize, context + pair * hiddenSize, classifier.start) + bias.start[0]
+      }
+    case .segments(let head):
+      return (0..<batch.pairCount).map { pair in
+        let first = batch.bounds[pair]
+        return head.logit(
+          hidden: hidden + first * hiddenSize, hiddenSize: hiddenSize,
+          ids: batch.tokens.ids[first..<batch.bounds[pair + 1]],
+          queryCount: batch.queryCount(ofPair: pair), scratch: scratch.shared)
+      }
     }
   }
 
@@ -111,11 +121,13 @@ struct BertNetwork: CrossEncoderNetwork {
     }
     for pair in 0..<batch.pairCount {
       let first = batch.bounds[pair]
+      let document = configuration.segments == nil ? .max : first + batch.queryCount(ofPair: pair)
       for token in first..<batch.bounds[pair + 1] {
         let row = token * hiddenSize
+        let start = token < document ? first : document
         weights.wordEmbeddings.copyRow(Int(batch.tokens.ids[token]), to: hidden + row)
         weights.positionEmbeddings.copyRow(
-          configuration.firstPosition + token - first, to: positions + row)
+          configuration.firstPosition + token - start, to: positions + row)
         let type = configuration.family == .bert ? Int(batch.tokens.tokenTypes[token]) : 0
         engine_add(hiddenSize, types.start + type * hiddenSize, positions + row)
       }

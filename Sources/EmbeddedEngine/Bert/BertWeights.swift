@@ -21,6 +21,14 @@ struct BertWeights: Sendable {
     var outputNorm: Norm
   }
 
+  /// What the last states become a logit by.
+  enum Head: Sendable {
+    /// A dense layer [H][H], tanh, and a classifier [1][H] with its bias [1], over a pair's first
+    /// token.
+    case firstToken(pooler: PackedLinear, classifier: FloatBuffer, bias: FloatBuffer)
+    case segments(SegmentHead)
+  }
+
   /// [vocabulary][H]
   var wordEmbeddings: EmbeddingTable
   /// [positions][H]
@@ -29,12 +37,7 @@ struct BertWeights: Sendable {
   var tokenTypeEmbeddings: EmbeddingTable
   var embeddingNorm: Norm
   var layers: [Layer]
-  /// [H][H]
-  var pooler: PackedLinear
-  /// [1][H]
-  var classifier: FloatBuffer
-  /// [1]
-  var classifierBias: FloatBuffer
+  var head: Head
   /// Tensors of the file that no score needs.
   var surplus: [String]
 
@@ -88,12 +91,18 @@ struct BertWeights: Sendable {
         down: try linear("\(layer).output.dense", rows: hidden, columns: intermediate),
         outputNorm: try norm("\(layer).output.LayerNorm"))
     }
-    let pooler = names.isPoolerInEncoder ? "\(prefix)\(names.pooler)" : names.pooler
-    self.pooler = try PackedLinear(
-      &loader, weights: ["\(pooler).weight"], biases: ["\(pooler).bias"], rows: hidden,
-      inputs: hidden, precision: precision, path: path)
-    classifier = try loader.floats(["\(names.classifier).weight"], shape: [1, hidden])
-    classifierBias = try loader.floats(["\(names.classifier).bias"], shape: [1])
+    if let segments = configuration.segments {
+      head = .segments(
+        try SegmentHead(&loader, segments, vocabularySize: configuration.vocabularySize))
+    } else {
+      let pooler = names.isPoolerInEncoder ? "\(prefix)\(names.pooler)" : names.pooler
+      head = .firstToken(
+        pooler: try PackedLinear(
+          &loader, weights: ["\(pooler).weight"], biases: ["\(pooler).bias"], rows: hidden,
+          inputs: hidden, precision: precision, path: path),
+        classifier: try loader.floats(["\(names.classifier).weight"], shape: [1, hidden]),
+        bias: try loader.floats(["\(names.classifier).bias"], shape: [1]))
+    }
     surplus = try loader.knownSurplus(
       "\(configuration.family.rawValue) of \(configuration.layerCount) layers",
       Self.isKnownSurplus)
@@ -105,6 +114,16 @@ struct BertWeights: Sendable {
     ["embeddings.position_ids", "embeddings.token_type_ids"].contains(where: name.hasSuffix)
       || ["cls.predictions.", "cls.seq_relationship.", "lm_head.", "roberta.pooler."]
         .contains(where: name.hasPrefix)
+  }
+}
+
+extension BertWeights.Head {
+  /// Floats of scratch beside the last states.
+  func scratchFloats(pairs: Int, _ configuration: BertConfiguration) -> Int {
+    switch self {
+    case .firstToken(let pooler, _, _): pooler.scratchFloats(rows: pairs)
+    case .segments(let head): head.scratchFloats(hiddenSize: configuration.hiddenSize)
+    }
   }
 }
 
@@ -120,7 +139,7 @@ extension BertConfiguration.Family {
 
   var tensorNames: TensorNames {
     switch self {
-    case .bert:
+    case .bert, .segmentedBert:
       TensorNames(
         prefix: "bert.", pooler: "pooler.dense", isPoolerInEncoder: true, classifier: "classifier")
     case .xlmRoberta:

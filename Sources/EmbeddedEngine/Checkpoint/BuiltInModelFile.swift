@@ -1,7 +1,7 @@
 import CBuiltInModel
 import Foundation
 
-/// The model inside the binary, in the format that `CBuiltInModel/Weights/make_built_in_model.py`
+/// The model inside the binary, in the format that `CBuiltInModel/Training/pack.py`
 /// describes and writes. Its tensors are used where they lie.
 struct BuiltInModelFile: WeightSource {
   struct Manifest: Decodable, Sendable {
@@ -9,6 +9,8 @@ struct BuiltInModelFile: WeightSource {
       /// The part that holds it.
       var vocabulary: String
       var lowercase: Bool
+      /// Whether a pair is "[CLS] query [SEP] [CLS] document [SEP]"; else the document has no [CLS].
+      var segmentsPairs: Bool?
     }
 
     struct Part: Decodable, Sendable {

@@ -90,8 +90,10 @@ struct ModernBertConfiguration: Equatable, Sendable {
       switch type {
       case "full_attention": true
       case "sliding_attention": false
-      default: throw check.unsupported("layer_types names \(type); full_attention and "
-        + "sliding_attention work")
+      default:
+        throw check.unsupported(
+          "layer_types names \(type); full_attention and "
+            + "sliding_attention work")
       }
     }
   }

@@ -158,7 +158,9 @@ struct ModernBertNetwork: CrossEncoderNetwork {
     for pair in 0..<batch.pairCount {
       let rows = batch.bounds[pair]..<batch.bounds[pair + 1]
       let mean = hidden + pair * width
-      if rows.lowerBound != pair { mean.update(from: hidden + rows.lowerBound * width, count: width) }
+      if rows.lowerBound != pair {
+        mean.update(from: hidden + rows.lowerBound * width, count: width)
+      }
       for row in rows.dropFirst() { engine_add(width, hidden + row * width, mean) }
       let share = 1 / Float(rows.count)
       for column in 0..<width { mean[column] *= share }

@@ -1,10 +1,9 @@
 /// How a BERT whose pair is two segments, "[CLS] query [SEP]" and "[CLS] document [SEP]", differs
 /// from one that reads it as one sequence.
 ///
-/// Positions begin anew with the document. In the lower layers the segments do not see one another;
-/// in the upper ones attention crosses, with a bias on the logits that are between segments, one a
-/// head and a direction: far below 0 it keeps them apart, and at 0 it is a cross-encoder's plain
-/// attention. All tokens are of type 0, and a ``SegmentHead`` reads the last states of all of them.
+/// The segments do not see one another until the end: positions begin anew with the document,
+/// attention stays within a segment, all tokens are of type 0. A ``SegmentHead`` then compares the
+/// last states of all tokens of both.
 struct SegmentConfiguration: Equatable, Sendable {
   /// The lexical match's constants.
   struct Lexical: Equatable, Sendable {
@@ -18,20 +17,24 @@ struct SegmentConfiguration: Equatable, Sendable {
     var weightFloor: Float
   }
 
-  /// Layers, from the first on, in which segments do not see one another.
-  var localLayers: Int
+  /// Tokens of a document in a row whose states are averaged.
+  var windowTokens: Int
+  /// Tokens from the start of one window to the next one's.
+  var windowStep: Int
   var lexical: Lexical
 
-  init(_ file: SegmentConfigurationFile, layerCount: Int, check: ConfigurationCheck) throws {
-    func number(_ field: String, _ value: Double, _ range: ClosedRange<Double>) throws -> Float {
-      guard range.contains(value) else {
+  /// - Throws: ``EmbeddedEngineError`` naming the field that is missing or out of range.
+  init(_ file: SegmentConfigurationFile, check: ConfigurationCheck) throws {
+    func number(_ field: String, _ value: Double?, _ range: ClosedRange<Double>) throws -> Float {
+      guard let value, range.contains(value) else {
         throw check.malformed(
-          "\(field) is \(value); \(range.lowerBound) to \(range.upperBound) works")
+          "\(field) is \(value.map { "\($0)" } ?? "missing"); \(range.lowerBound) to "
+            + "\(range.upperBound) works")
       }
       return Float(value)
     }
-    localLayers = try check.index(
-      "segment_local_layers", file.localLayers, below: layerCount + 1)
+    windowTokens = try check.size("window_tokens", file.windowTokens, atMost: 32_768)
+    windowStep = try check.size("window_step", file.windowStep, atMost: windowTokens)
     lexical = Lexical(
       saturation: try number("lexical_saturation", file.saturation, 0.001...1000),
       lengthShare: try number("lexical_length_share", file.lengthShare, 0...1),
@@ -42,14 +45,16 @@ struct SegmentConfiguration: Equatable, Sendable {
 
 /// Its fields of a `config.json`, as the file spells them.
 struct SegmentConfigurationFile: Decodable, Sendable {
-  var localLayers: Int
-  var saturation: Double
-  var lengthShare: Double
-  var lengthAverage: Double
-  var weightFloor: Double
+  var windowTokens: Int?
+  var windowStep: Int?
+  var saturation: Double?
+  var lengthShare: Double?
+  var lengthAverage: Double?
+  var weightFloor: Double?
 
   enum CodingKeys: String, CodingKey {
-    case localLayers = "segment_local_layers"
+    case windowTokens = "window_tokens"
+    case windowStep = "window_step"
     case saturation = "lexical_saturation"
     case lengthShare = "lexical_length_share"
     case lengthAverage = "lexical_length_average"

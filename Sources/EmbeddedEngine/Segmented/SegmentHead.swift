@@ -1,34 +1,43 @@
 import CEngineKernels
 
-/// Turns the encoder's last states of a pair's two segments into its logit.
+/// Turns the encoder's last states of a pair's two segments into its logit, which is linear in three
+/// features:
 ///
-/// With q and d the segments' mean vectors scaled to length 1, the logit is linear in
-///
-/// - q ⊙ d and |q − d|, element by element: 2H values;
-/// - their cosine;
+/// - the best window: of the cosines of the query's mean vector with the mean of so many tokens of the
+///   document in a row the largest, since a long document is about more than its answer;
 /// - the max-similarity: for each of the query's tokens the best cosine with a token of the document,
-///   averaged by the tokens' weights (late interaction, as ColBERT has it, arXiv:2004.12832);
-/// - the lexical match: the share of the query's weight whose terms the document has, each
-///   saturating with its frequency f as f / (f + k₁(1 − b + b·length/average)), which is BM25's way
-///   with weights and an average length that come with the model. So the score depends on this pair
-///   alone, and on no other document.
+///   averaged, the query's control tokens aside (late interaction, as ColBERT has it,
+///   arXiv:2004.12832);
+/// - the lexical match: the share of the query's term weights that the document has, each saturating
+///   with its frequency f as f / (f + k₁(1 − b + b·length/average)), which is BM25's way with weights
+///   and an average length that come with the model. So the score depends on this pair alone, and on
+///   no other document.
 ///
-/// `Training/model.py` beside the built-in model is the same in Python.
+/// `Training/head.py` beside the built-in model is the same in Python.
 struct SegmentHead: Sendable {
-  /// [2H]: of q ⊙ d, then of |q − d|.
-  var vectorWeights: FloatBuffer
-  /// [3]: of the cosine, the max-similarity and the lexical match.
-  var scalarWeights: FloatBuffer
+  /// [3], of the features in the order above.
+  var featureWeights: FloatBuffer
   /// [1]
   var bias: FloatBuffer
   /// Token id → the number of its term: inflections of a word share one.
   var terms: FloatBuffer
   /// Token id → the weight of its term, 0 for control tokens and words that say nothing.
   var termWeights: FloatBuffer
-  var constants: SegmentConfiguration.Lexical
+  var configuration: SegmentConfiguration
 
-  /// Floats of scratch beside the hidden states: both mean vectors, and one number a token.
-  func scratchFloats(longest: Int, hiddenSize: Int) -> Int { 2 * hiddenSize + longest }
+  /// - Throws: ``EmbeddedEngineError`` naming a tensor that is missing or misshapen.
+  init(
+    _ loader: inout TensorLoader, _ configuration: SegmentConfiguration, vocabularySize: Int
+  ) throws {
+    self.configuration = configuration
+    featureWeights = try loader.floats(["segments.feature_weights"], shape: [3])
+    bias = try loader.floats(["segments.bias"], shape: [1])
+    terms = try loader.floats(["segments.terms"], shape: [vocabularySize])
+    termWeights = try loader.floats(["segments.term_weights"], shape: [vocabularySize])
+  }
+
+  /// Floats of scratch beside the hidden states: the query's mean vector, and a sum.
+  func scratchFloats(hiddenSize: Int) -> Int { 2 * hiddenSize }
 
   /// One pair's logit. Scales the states' rows to length 1 in place.
   ///
@@ -40,71 +49,93 @@ struct SegmentHead: Sendable {
     hidden: UnsafeMutablePointer<Float>, hiddenSize: Int, ids: ArraySlice<Int32>, queryCount: Int,
     scratch: UnsafeMutablePointer<Float>
   ) -> Float {
-    let documentCount = ids.count - queryCount
-    let query = scratch
-    let document = query + hiddenSize
-    mean(of: hidden, rows: queryCount, hiddenSize, into: query)
-    mean(
-      of: hidden + queryCount * hiddenSize, rows: documentCount, hiddenSize, into: document)
-    let cosine = engine_dot(hiddenSize, query, document)
-    var vectors: Float = 0
-    for index in 0..<hiddenSize {
-      vectors += vectorWeights.start[index] * query[index] * document[index]
-      vectors += vectorWeights.start[hiddenSize + index] * abs(query[index] - document[index])
+    let query = Rows(start: hidden, count: queryCount, size: hiddenSize)
+    let document = Rows(
+      start: hidden + queryCount * hiddenSize, count: ids.count - queryCount, size: hiddenSize)
+    let mean = scratch
+    let sum = scratch + hiddenSize
+    query.sum(0..<query.count, into: mean)
+    let window = bestWindow(of: document, query: mean, sum: sum)
+    query.scaleToUnit()
+    document.scaleToUnit()
+    let features = [
+      window, maxSimilarity(query, document),
+      lexicalMatch(query: ids.prefix(queryCount), document: ids.dropFirst(queryCount)),
+    ]
+    return features.indices.reduce(bias.start[0]) {
+      $0 + featureWeights.start[$1] * features[$1]
     }
-    let (similarity, match) = tokenScores(
-      hidden: hidden, hiddenSize: hiddenSize, ids: ids, queryCount: queryCount)
-    return vectors + bias.start[0] + scalarWeights.start[0] * cosine
-      + scalarWeights.start[1] * similarity + scalarWeights.start[2] * match
   }
 
-  /// The max-similarity and the lexical match.
-  private func tokenScores(
-    hidden: UnsafeMutablePointer<Float>, hiddenSize: Int, ids: ArraySlice<Int32>, queryCount: Int
-  ) -> (similarity: Float, match: Float) {
-    let first = ids.startIndex
-    func weight(_ token: Int) -> Float { termWeights.start[Int(ids[first + token])] }
-    func term(_ token: Int) -> Float { terms.start[Int(ids[first + token])] }
+  private func bestWindow(
+    of document: Rows, query: UnsafePointer<Float>, sum: UnsafeMutablePointer<Float>
+  ) -> Float {
+    let last = max(document.count - configuration.windowTokens, 0)
+    var best: Float = -1
+    for start in Array(stride(from: 0, to: last, by: configuration.windowStep)) + [last] {
+      let end = min(start + configuration.windowTokens, document.count)
+      document.sum(start..<end, into: sum)
+      best = max(best, cosine(query, sum, document.size))
+    }
+    return best
+  }
 
-    let spoken = (0..<ids.count).filter { weight($0) > 0 }
-    for token in spoken { scaleToUnit(hidden + token * hiddenSize, hiddenSize) }
-    let content = spoken.filter { $0 >= queryCount }
-    let saturation =
-      constants.saturation
-      * (1 - constants.lengthShare + constants.lengthShare * Float(ids.count - queryCount)
-        / constants.lengthAverage)
+  private func maxSimilarity(_ query: Rows, _ document: Rows) -> Float {
+    let tokens = 1..<max(query.count - 1, 1)
+    guard !tokens.isEmpty, document.count > 0 else { return 0 }
+    let sum = tokens.reduce(Float(0)) { sum, token in
+      sum
+        + (0..<document.count).reduce(Float(-1)) {
+          max($0, engine_dot(query.size, query.row(token), document.row($1)))
+        }
+    }
+    return sum / Float(tokens.count)
+  }
+
+  private func lexicalMatch(query: ArraySlice<Int32>, document: ArraySlice<Int32>) -> Float {
+    let lexical = configuration.lexical
+    let length = Float(document.count) / lexical.lengthAverage
+    let saturation = lexical.saturation * (1 - lexical.lengthShare + lexical.lengthShare * length)
     var total: Float = 0
-    var similarity: Float = 0
     var match: Float = 0
-    for token in spoken where token < queryCount {
-      let own = weight(token) + constants.weightFloor
-      total += own
-      var best: Float = -1
-      var frequency: Float = 0
-      for other in content {
-        best = max(
-          best, engine_dot(hiddenSize, hidden + token * hiddenSize, hidden + other * hiddenSize))
-        if term(token) == term(other) { frequency += 1 }
-      }
-      similarity += own * best
-      match += own * frequency / (frequency + saturation)
+    for token in query where termWeights.start[Int(token)] > 0 {
+      let weight = termWeights.start[Int(token)] + lexical.weightFloor
+      let term = terms.start[Int(token)]
+      let frequency = Float(
+        document.count { terms.start[Int($0)] == term && termWeights.start[Int($0)] > 0 })
+      total += weight
+      match += weight * frequency / (frequency + saturation)
     }
-    return total > 0 ? (similarity / total, match / total) : (0, 0)
+    return total > 0 ? match / total : 0
   }
 
-  private func mean(
-    of rows: UnsafePointer<Float>, rows count: Int, _ hiddenSize: Int,
-    into mean: UnsafeMutablePointer<Float>
-  ) {
-    mean.update(repeating: 0, count: hiddenSize)
-    for row in 0..<count { engine_add(hiddenSize, rows + row * hiddenSize, mean) }
-    // Scaled to length 1, which a division by the count would not change.
-    scaleToUnit(mean, hiddenSize)
+  /// Of vectors of any length.
+  private func cosine(
+    _ first: UnsafePointer<Float>, _ second: UnsafePointer<Float>, _ size: Int
+  ) -> Float {
+    let lengths = (engine_dot(size, first, first) * engine_dot(size, second, second)).squareRoot()
+    return engine_dot(size, first, second) / max(lengths, 1e-12)
+  }
+}
+
+/// Some rows of a matrix, one behind the other.
+private struct Rows {
+  var start: UnsafeMutablePointer<Float>
+  var count: Int
+  var size: Int
+
+  func row(_ index: Int) -> UnsafeMutablePointer<Float> { start + index * size }
+
+  func sum(_ rows: Range<Int>, into sum: UnsafeMutablePointer<Float>) {
+    sum.update(repeating: 0, count: size)
+    for index in rows { engine_add(size, row(index), sum) }
   }
 
-  private func scaleToUnit(_ vector: UnsafeMutablePointer<Float>, _ count: Int) {
-    let length = engine_dot(count, vector, vector).squareRoot()
-    let scale = 1 / max(length, 1e-12)
-    for index in 0..<count { vector[index] *= scale }
+  func scaleToUnit() {
+    for index in 0..<count {
+      let row = row(index)
+      let scale = 1 / max(engine_dot(size, row, row).squareRoot(), 1e-12)
+      for column in 0..<size { row[column] *= scale }
+    }
   }
 }
