@@ -25,6 +25,13 @@ struct ByteTrie: Sendable {
       if first.key != second.key { return first.key.lexicographicallyPrecedes(second.key) }
       return first.index < second.index
     }
+    // Side by side in their order, which the levels below go through again and again.
+    var bytes: [UInt8] = []
+    var starts = [0]
+    for item in ordered {
+      bytes.append(contentsOf: item.key)
+      starts.append(bytes.count)
+    }
     var places = PlaceFinder()
     units = Array(repeating: Unit(), count: 256)
     var level = [(node: 0, range: 0..<ordered.count)]
@@ -33,15 +40,15 @@ struct ByteTrie: Sendable {
       var below: [(node: Int, range: Range<Int>)] = []
       for (node, range) in level {
         var start = range.lowerBound
-        while start < range.upperBound, ordered[start].key.count == depth {
+        while start < range.upperBound, starts[start] + depth == starts[start + 1] {
           units[node].value = ordered[start].value
           start += 1
         }
         var children: [(byte: UInt8, range: Range<Int>)] = []
         while start < range.upperBound {
-          let byte = ordered[start].key[depth]
+          let byte = bytes[starts[start] + depth]
           var stop = start + 1
-          while stop < range.upperBound, ordered[stop].key[depth] == byte { stop += 1 }
+          while stop < range.upperBound, bytes[starts[stop] + depth] == byte { stop += 1 }
           children.append((byte, start..<stop))
           start = stop
         }

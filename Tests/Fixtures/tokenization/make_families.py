@@ -5,7 +5,8 @@ reference implementation (PyPI `tokenizers`), and what it makes of texts of all 
     python3 -m venv /tmp/oracle && /tmp/oracle/bin/pip install tokenizers==0.23.3
     /tmp/oracle/bin/python Tests/Fixtures/tokenization/make_families.py
 
-  NAME/tokenizer.json  the tokenizers
+  NAME/tokenizer.json  the tokenizers; those that are there stay, since training is not the same
+                       every time
   goldens.json         texts; by tokenizer a digest (32 bits of FNV-1a over the ids) for each text,
                        with control tokens as text and recognised; the ids of pairs; and a digest for
                        each 4,096 scalar values in contexts, for the tokenizers in SCALARS
@@ -364,8 +365,13 @@ def goldens(made, found, scalars):
 
 
 def write(folder, value):
-    text = json.dumps(value, separators=(",", ":")).replace('","', '",\n"').replace(":{", ":\n{")
-    (folder / "goldens.json").write_text(text + "\n")
+    def line(part):
+        return json.dumps(part, separators=(",", ":"))
+
+    texts = ",\n".join(map(line, value["texts"]))
+    families = ",\n".join(f"{line(k)}:{line(v)}" for k, v in value["tokenizers"].items())
+    (folder / "goldens.json").write_text(
+        f'{{"texts":[\n{texts}\n],"tokenizers":{{\n{families}\n}}}}\n')
 
 
 def main():
@@ -380,10 +386,12 @@ def main():
         return
     made = build()
     for name, one in made.items():
-        (FOLDER / name).mkdir(parents=True, exist_ok=True)
-        state = json.loads(one.to_str())
-        (FOLDER / name / "tokenizer.json").write_text(
-            json.dumps(state, ensure_ascii=False, separators=(",", ":")) + "\n")
+        path = FOLDER / name / "tokenizer.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            state = json.loads(one.to_str())
+            path.write_text(json.dumps(state, ensure_ascii=False, separators=(",", ":")) + "\n")
+        made[name] = Tokenizer.from_file(str(path))
     write(FOLDER, goldens(made, texts(500, 3), SCALARS))
     for path in sorted(FOLDER.rglob("*.json")):
         print(path.relative_to(FOLDER), path.stat().st_size)
