@@ -24,11 +24,12 @@ extension TokenizerDefinition {
   private static func normalizer(
     _ step: DefinitionStage, _ settings: TokenizerSettings
   ) throws(TokenizationError) -> Normalizer {
+    if let normalizer = plainNormalizers[step.type] {
+      try step.allowOnly()
+      return normalizer
+    }
     switch step.type {
     case "BertNormalizer": return .bert(try bertNormalization(step, settings))
-    case "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents":
-      try step.allowOnly()
-      return simple[step.type] ?? .lowercase
     case "Strip":
       try step.allowOnly("strip_left", "strip_right")
       return .strip(left: try step.bool("strip_left"), right: try step.bool("strip_right"))
@@ -56,7 +57,8 @@ extension TokenizerDefinition {
     }
   }
 
-  private static let simple: [String: Normalizer] = [
+  /// Those without settings.
+  private static let plainNormalizers: [String: Normalizer] = [
     "NFC": .unicode(.nfc), "NFD": .unicode(.nfd), "NFKC": .unicode(.nfkc),
     "NFKD": .unicode(.nfkd), "Lowercase": .lowercase, "StripAccents": .stripAccents,
   ]
@@ -113,11 +115,14 @@ extension TokenizerDefinition {
   private static func preTokenizer(
     _ step: DefinitionStage
   ) throws(TokenizationError) -> PreTokenizer {
-    switch step.type {
-    case "BertPreTokenizer", "Whitespace", "WhitespaceSplit":
+    let plain: [String: PreTokenizer] = [
+      "BertPreTokenizer": .bert, "Whitespace": .whitespace, "WhitespaceSplit": .whitespaceSplit,
+    ]
+    if let preTokenizer = plain[step.type] {
       try step.allowOnly()
-      return step.type == "Whitespace"
-        ? .whitespace : step.type == "WhitespaceSplit" ? .whitespaceSplit : .bert
+      return preTokenizer
+    }
+    switch step.type {
     case "Punctuation":
       try step.allowOnly("behavior")
       return .punctuation(step.json["behavior"] == nil ? .isolated : try behavior(step))
