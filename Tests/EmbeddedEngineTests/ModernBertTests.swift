@@ -66,7 +66,8 @@ import Testing
 
   @Test(arguments: models, Mutation.allCases)
   func aMutationFailsTheGoldens(model: FamilyModel, mutation: Mutation) throws {
-    let source = mutation == .swappedHalves
+    let source =
+      mutation == .swappedHalves
       ? SwappedHalves(source: try model.weights(), suffix: "mlp.Wi.") : try model.weights()
     var network = try #require(model.network(weights: source) as? ModernBertNetwork)
     mutation.apply(to: &network)

@@ -33,10 +33,10 @@ def main(folder):
 
     def shared(model):
         cache = DynamicCache(config=model.config)
-        model.model(input_ids=ids[:1, :SHARED_TOKENS], past_key_values=cache, use_cache=True)
+        model.model(input_ids=ids[:1, :SHARED_TOKENS], cache=cache, use_cache=True)
         cache.batch_repeat_interleave(DOCUMENTS)
         logits = model(
-            input_ids=ids[:, SHARED_TOKENS:], past_key_values=cache, logits_to_keep=1,
+            input_ids=ids[:, SHARED_TOKENS:], cache=cache, logits_to_keep=1,
             use_cache=True).logits[:, -1].float()
         return logits[:, yes] - logits[:, no]
 

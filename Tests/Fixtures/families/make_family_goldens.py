@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the folders beside this file: a tiny checkpoint of every family, and what the reference says.
+"""Makes the folders beside this file: a tiny checkpoint of every family and its goldens.
 
     python3 -m venv env && env/bin/pip install torch transformers safetensors tokenizers
     env/bin/python make_family_goldens.py
@@ -16,6 +16,7 @@ deviation is at least 1, epsilons are large enough to be seen, and most sequence
 the window of local attention.
 """
 
+import collections
 import json
 import pathlib
 import shutil
@@ -59,16 +60,23 @@ QWEN_INSTRUCTION = "Given a web search query, retrieve relevant passages that an
 
 
 def unigram():
-    tokenizer = Tokenizer(models.Unigram())
+    # Not trained, since the trainer's result changes from run to run: letters, words, and some
+    # halves of words, the more frequent the likelier.
+    counts = collections.Counter()
+    for word in " ".join(CORPUS).split():
+        word = "▁" + word
+        counts.update([*word, word, word[: len(word) // 2 + 1]])
+    ranked = sorted(counts, key=lambda piece: (-counts[piece] * len(piece), piece))[:196]
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    pieces = [(token, 0.0) for token in special]
+    pieces += [(piece, -2 - rank / 32) for rank, piece in enumerate(ranked)]
+    tokenizer = Tokenizer(models.Unigram(pieces, 3, False))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
-    special = ["<s>", "<pad>", "</s>", "<unk>"]
-    tokenizer.train_from_iterator(
-        CORPUS, trainers.UnigramTrainer(
-            vocab_size=200, special_tokens=special, unk_token="<unk>", show_progress=False))
-    tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True)])
+    tokenizer.add_special_tokens([*special, AddedToken("<mask>", lstrip=True)])
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)])
     return tokenizer
 
 
@@ -146,9 +154,9 @@ MODELS = [
     dict(
         name="modernbert-cls", seed=3, dtype=torch.float32, tokenizer=modernbert_tokenizer,
         config=modernbert,
-        changes=dict(hidden_size=24, num_hidden_layers=4, global_attn_every_n_layers=3, global_rope_theta=160000.0,
-                     local_rope_theta=10000.0, classifier_pooling="cls", torch_dtype="float32",
-                     hidden_activation="gelu", classifier_activation="gelu"),
+        changes=dict(hidden_size=24, num_hidden_layers=4, global_attn_every_n_layers=3,
+                     global_rope_theta=160000.0, local_rope_theta=10000.0,
+                     classifier_pooling="cls", torch_dtype="float32", hidden_activation="gelu", classifier_activation="gelu"),
     ),
     # transformers 5's, every bias, a local layer last, and the mean of all tokens.
     dict(
@@ -274,7 +282,8 @@ def make(spec):
     sequences = []
     for index in range(SEQUENCES):
         length = 1 + (17 * index + 30) % LENGTH_MAX
-        sequences.append(allowed[torch.randint(len(allowed), (length,), generator=generator)].tolist())
+        places = torch.randint(len(allowed), (length,), generator=generator)
+        sequences.append(allowed[places].tolist())
     # Some begin alike, as the pairs of a job do.
     for index in range(8, 12):
         common = min(8, len(sequences[index]) - 1)
@@ -298,19 +307,23 @@ def make(spec):
     (folder / "golden.json").write_text(f"[\n{lines}\n]\n")
     save_file(hidden, folder / "hidden.safetensors")
 
-    state = {name: tensor.to(spec["dtype"]).contiguous() for name, tensor in model.state_dict().items()}
+    state = {
+        name: tensor.to(spec["dtype"]).contiguous() for name, tensor in model.state_dict().items()}
     if config.get("tie_word_embeddings"):
         state.pop("lm_head.weight")
     if spec["name"] == "xlm-roberta":
-        state["roberta.embeddings.position_ids"] = torch.arange(config["max_position_embeddings"]).reshape(1, -1)
+        positions = torch.arange(config["max_position_embeddings"])
+        state["roberta.embeddings.position_ids"] = positions.reshape(1, -1)
     save_weights(folder, spec, state)
 
     is_qwen = spec["name"].startswith("qwen3")
-    pairs = [
-        dict(query=query, document=document, logit=float(f"{reference.run(encode(tokenizer, query, document, is_qwen)):.7g}"))
-        for query, document in PAIRS]
+    pairs = []
+    for query, document in PAIRS:
+        logit = reference.run(encode(tokenizer, query, document, is_qwen))
+        pairs.append(dict(query=query, document=document, logit=float(f"{logit:.7g}")))
     manifest = dict(name=f"tiny {spec['name']}", licence="Apache-2.0", golden=pairs)
-    (folder / "rerankd-model.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    (folder / "rerankd-model.json").write_text(text + "\n")
     print(f"{spec['name']}: logits' standard deviation {spread:.3f}")
 
 
