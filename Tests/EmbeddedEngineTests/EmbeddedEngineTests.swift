@@ -191,6 +191,24 @@ import Testing
     #expect(error?.isRetryable == false)
   }
 
+  @Test func aJobThatFailsLeavesNothingToTheNextOnItsLane() async throws {
+    let expected = try await Self.engine().score(Self.request(["paris", "ice"]), progress: {})
+    let engine = try Self.engine()
+    let tooLong = Array(repeating: "rain", count: 64).joined(separator: " ")
+    for _ in 0..<2 {
+      // The longest come first, so those that fit stand in the lane's batch when the error comes.
+      await #expect(throws: EngineError.self) {
+        try await engine.score(
+          Self.request(["snow", "rain snow", tooLong, "snow"]), progress: {})
+      }
+      let expired = Self.request(["snow", "rain"], remaining: .zero)
+      await #expect(throws: EngineError.self) { try await engine.score(expired, progress: {}) }
+      let next = try await engine.score(Self.request(["paris", "ice"]), progress: {})
+      #expect(next.scores == expected.scores)
+      #expect(next.usage == expected.usage)
+    }
+  }
+
   @Test func anEmptyDocumentIsScored() async throws {
     let result = try await Self.engine().score(Self.request(["", "rain"]), progress: {})
     #expect(result.scores.count == 2)

@@ -26,6 +26,8 @@ struct LaneWork {
   mutating func score(
     _ chunk: [Int], of job: ScoringJob, continuing: () throws -> Void
   ) throws -> [Scored] {
+    // A chunk that ended in an error may have left pairs behind, whose logits are nobody's.
+    batch.removeAll()
     let encoder = job.model.encoder
     let query = encoder.query(job.query.text, instruction: job.instruction)
     let prefix = try prefix(of: job, query)
