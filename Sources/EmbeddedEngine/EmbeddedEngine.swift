@@ -6,9 +6,11 @@ import Tokenization
 ///
 /// A call to ``score(_:progress:)`` becomes a `ScoringJob`: its documents, cut into chunks of about
 /// equal work. `LanePool` has one thread a core. A lane takes a chunk of the job that has waited
-/// longest for one, encodes its pairs, runs the model (a ``CrossEncoderNetwork``) over all of them at once and
-/// writes down their logits; so a large job shares the lanes with a small one, and each moves on. A
-/// score depends on the pair alone, bit for bit: not on its chunk, its lane or its neighbours.
+/// longest for one, encodes its pairs, runs the model (a `CrossEncoderNetwork`) over all of them at
+/// once and writes down their logits; so a large job shares the lanes with a small one, and each
+/// moves on. A score depends on the pair alone, bit for bit: not on its chunk, its lane or its
+/// neighbours. Where a model is a decoder, what a job's pairs begin with is computed once
+/// (`PrefixCache`).
 ///
 /// A model (``EmbeddedModel``) is a Hugging Face folder or the file inside the binary; both are a
 /// `WeightSource`, from which the network takes its tensors by name; a `PackedLinear` packs them for

@@ -113,7 +113,8 @@ public final class EmbeddedModel: Sendable {
     title = manifest.title
     licence = manifest.licence
     scoreKind = manifest.scoreKind ?? network.scoreKind
-    notices = network.surplusTensors.isEmpty
+    notices =
+      network.surplusTensors.isEmpty
       ? []
       : [
         "\(network.surplusTensors.count) tensors have no effect on a score and are left aside: "
@@ -171,7 +172,8 @@ public final class EmbeddedModel: Sendable {
     }
     var batch = TokenBatch()
     batch.appendPair { $0.append(pair) }
-    return network.logits(of: batch, scratch: FloatBuffer(count: network.scratchFloats(for: batch)))[0]
+    return network.logits(
+      of: batch, scratch: FloatBuffer(count: network.scratchFloats(for: batch)))[0]
   }
 
   static func understanding<R>(_ what: String, _ body: () throws -> R) throws -> R {

@@ -37,7 +37,9 @@ import Testing
         network.weights.changeHead { _, bias in bias = FloatBuffer(count: 1) }
       case .noQueryBias: network.weights.layers[1].query.bias = nil
       case .noTypeRow:
-        let zeros = TensorBytes(count: hidden * 4) { $0.initializeMemory(as: UInt8.self, repeating: 0) }
+        let zeros = TensorBytes(count: hidden * 4) {
+          $0.initializeMemory(as: UInt8.self, repeating: 0)
+        }
         network.weights.tokenTypeEmbeddings = EmbeddingTable(
           stored: zeros, type: .float32, rows: 1, columns: hidden, rowScales: [])
       case .tanhGelu: network.configuration.activation = .geluTanh
