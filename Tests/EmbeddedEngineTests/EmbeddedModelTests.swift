@@ -95,6 +95,56 @@ import Tokenization
     #expect(error?.message.contains("do they belong together?") == true)
   }
 
+  /// Such a type would be looked up beyond the table's rows.
+  @Test func aTokenTypeThatTheWeightsLackIsAnError() throws {
+    for (type, isRefused) in [(1, false), (2, true), (255, true)] {
+      let folder = try copy(of: .gelu)
+      let words = try String(
+        contentsOf: folder.url.appending(path: "vocab.txt"), encoding: .utf8
+      ).split(separator: "\n").map(String.init)
+      func piece(_ kind: String, _ id: String, _ type: Int) -> [String: Any] {
+        [kind: ["id": id, "type_id": type]]
+      }
+      let special: [String: Any] = Dictionary(
+        uniqueKeysWithValues: ["[CLS]", "[SEP]"].map { token in
+          (token, ["id": token, "ids": [words.firstIndex(of: token) ?? 0], "tokens": [token]])
+        })
+      let single = [
+        piece("SpecialToken", "[CLS]", 0), piece("Sequence", "A", 0),
+        piece("SpecialToken", "[SEP]", 0),
+      ]
+      let definition: [String: Any] = [
+        "normalizer": [
+          "type": "BertNormalizer", "lowercase": true, "clean_text": true,
+          "handle_chinese_chars": true, "strip_accents": true,
+        ],
+        "pre_tokenizer": ["type": "BertPreTokenizer"],
+        "post_processor": [
+          "type": "TemplateProcessing", "single": single,
+          "pair": single + [
+            piece("Sequence", "B", type), piece("SpecialToken", "[SEP]", type),
+          ],
+          "special_tokens": special,
+        ],
+        "model": [
+          "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+          "max_input_chars_per_word": 100,
+          "vocab": Dictionary(uniqueKeysWithValues: words.enumerated().map { ($1, $0) }),
+        ] as [String: Any],
+      ]
+      try JSONSerialization.data(withJSONObject: definition)
+        .write(to: folder.url.appending(path: "tokenizer.json"))
+      guard isRefused else {
+        _ = try EmbeddedModel.load(folder: folder.url, name: "m")
+        continue
+      }
+      let error = #expect(throws: EmbeddedEngineError.self) {
+        try EmbeddedModel.load(folder: folder.url, name: "m")
+      }
+      #expect(error?.message.contains("token type \(type) and the weights have 2") == true)
+    }
+  }
+
   @Test func theScoresActivationComesFromTheConfiguration() throws {
     for (value, kind) in [
       (#"{"activation_fn": "torch.nn.modules.linear.Identity"}"#, ScoreKind.raw),
