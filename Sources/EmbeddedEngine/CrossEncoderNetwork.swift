@@ -35,7 +35,8 @@ protocol CrossEncoderNetwork: Sendable {
   ///
   /// - Parameters:
   ///   - scratch: as for a batch of one pair with these tokens.
-  func prefix(of tokens: [Int32], scratch: FloatBuffer) -> SharedPrefix?
+  ///   - progress: called after each layer.
+  func prefix(of tokens: [Int32], scratch: FloatBuffer, progress: () -> Void) -> SharedPrefix?
 
   /// The logits of the batch's pairs, in their order.
   ///
@@ -55,7 +56,9 @@ extension CrossEncoderNetwork {
 
   var prefixBytesPerToken: Int { 0 }
 
-  func prefix(of tokens: [Int32], scratch: FloatBuffer) -> SharedPrefix? { nil }
+  func prefix(
+    of tokens: [Int32], scratch: FloatBuffer, progress: () -> Void
+  ) -> SharedPrefix? { nil }
 
   func scratchFloats(for batch: TokenBatch) -> Int {
     scratchFloats(tokens: batch.tokenCount, longest: batch.longestPair)

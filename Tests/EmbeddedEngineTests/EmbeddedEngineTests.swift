@@ -13,6 +13,9 @@ import Testing
     return (0..<(1 + index * 7 % 40)).map { words[(index + $0 * 3) % 10] }.joined(separator: " ")
   }
 
+  /// A task may wait long for a thread of the cooperative pool, behind the tests of other suites.
+  private let patience = Duration.seconds(120)
+
   static func request(
     _ documents: [String] = documents, model: String = "a", remaining: Duration = .seconds(600)
   ) -> ScoringRequest {
@@ -150,11 +153,11 @@ import Testing
         if order.append("large") == 1 { firstChunk.wait() }
       }
     }
-    try await eventually { order.entries == ["large"] }
+    try await eventually(timeout: patience) { order.entries == ["large"] }
     let small = Task {
       try await engine.score(Self.request(["paris"])) { _ = order.append("small") }
     }
-    try await eventually { engine.jobsUnderWay == 2 }
+    try await eventually(timeout: patience) { engine.jobsUnderWay == 2 }
     firstChunk.signal()
     _ = try await small.value
     _ = try await large.value
@@ -168,7 +171,7 @@ import Testing
     let first = Task {
       try await engine.score(Self.request(["paris"])) { gate.wait() }
     }
-    try await eventually { engine.jobsUnderWay == 1 }
+    try await eventually(timeout: patience) { engine.jobsUnderWay == 1 }
     let error = await #expect(throws: EngineError.self) {
       try await engine.score(Self.request(["paris"]), progress: {})
     }

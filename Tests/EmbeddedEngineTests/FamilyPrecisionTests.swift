@@ -35,7 +35,8 @@ import Testing
     let alone = network.logits(ofSequences: sequences)
     for count in [1, 17, 37] {
       let scratch = FloatBuffer(count: network.scratchFloats(tokens: count, longest: count))
-      let prefix = try #require(network.prefix(of: Array(beginning[..<count]), scratch: scratch))
+      let prefix = try #require(
+        network.prefix(of: Array(beginning[..<count]), scratch: scratch, progress: {}))
       #expect(network.logits(ofSequences: sequences, after: prefix) == alone, "\(count) shared")
     }
   }

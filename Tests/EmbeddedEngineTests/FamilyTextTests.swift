@@ -1,5 +1,6 @@
 import Foundation
 import Scoring
+import Synchronization
 import TestSupport
 import Testing
 import Tokenization
@@ -116,6 +117,21 @@ import Tokenization
       #expect(result.scores == expected.scores)
       #expect(result.usage == expected.usage)
     }
+  }
+
+  /// A lease ends after so long without progress, and a large decoder's batch takes longer.
+  @Test func aLongBatchReportsEachLayer() async throws {
+    let calls = Mutex(0)
+    func count(_ family: FamilyModel, _ documents: [String]) async throws -> Int {
+      calls.withLock { $0 = 0 }
+      let engine = try Self.engine(family)
+      _ = try await engine.score(Self.request(documents)) { calls.withLock { $0 += 1 } }
+      return calls.withLock { $0 }
+    }
+    // The embeddings, three layers and the end; with a shared beginning twice that, but one end.
+    #expect(try await count(.qwen3Tied, ["rain"]) == 5)
+    #expect(try await count(.qwen3Tied, ["rain", "snow"]) == 9)
+    #expect(try await count(.modernBertMean, ["rain"]) == 1)
   }
 
   @Test func anInstructionTakesThePlaceOfTheModels() async throws {

@@ -95,7 +95,7 @@ import Testing
     let url = folder.url.appending(path: file)
     let sound = try Data(contentsOf: url)
     var refused = 0
-    for seed in 0..<60 as Range<UInt64> {
+    for seed in 0..<40 as Range<UInt64> {
       var random = Random(state: seed &* 7919 &+ UInt64(file.utf8.count))
       var data = sound
       for _ in 0...Int.random(in: 0..<3, using: &random) { data = Self.damaged(data, &random) }

@@ -91,7 +91,7 @@ import Tokenization
     for count in [1, 16, 17, 37] {
       let tokens = Array(beginning[..<count])
       let scratch = FloatBuffer(count: network.scratchFloats(tokens: count, longest: count))
-      let prefix = try #require(network.prefix(of: tokens, scratch: scratch))
+      let prefix = try #require(network.prefix(of: tokens, scratch: scratch, progress: {}))
       #expect(network.logits(ofSequences: sequences, after: prefix) == alone, "\(count) shared")
     }
   }
@@ -121,7 +121,7 @@ import Tokenization
     for model in [FamilyModel.xlmRoberta, .modernBertMean] {
       let network = try model.network()
       let scratch = FloatBuffer(count: network.scratchFloats(tokens: 3, longest: 3))
-      #expect(network.prefix(of: [5, 6, 7], scratch: scratch) == nil)
+      #expect(network.prefix(of: [5, 6, 7], scratch: scratch, progress: {}) == nil)
     }
   }
 }

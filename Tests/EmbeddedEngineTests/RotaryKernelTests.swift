@@ -78,8 +78,10 @@ import Testing
     Case(tokens: 1, shared: 0, heads: 1, headSize: 16, before: .max, after: 0),
     Case(tokens: 40, shared: 0, heads: 2, headSize: 24, before: .max, after: 0),
     Case(tokens: 40, shared: 17, heads: 2, headSize: 24, before: .max, after: 0),
-    Case(tokens: 140, shared: 101, heads: 3, headSize: 32, before: .max, after: 0),
-    Case(tokens: 140, shared: 0, heads: 1, headSize: 20, before: 5, after: 5),
+    Case(tokens: 60, shared: 33, heads: 3, headSize: 32, before: .max, after: 0),
+    // More rows than a block has.
+    Case(tokens: 110, shared: 5, heads: 1, headSize: 16, before: .max, after: 0),
+    Case(tokens: 110, shared: 0, heads: 1, headSize: 20, before: 5, after: 5),
     Case(tokens: 37, shared: 0, heads: 1, headSize: 16, before: 0, after: 0),
     Case(tokens: 37, shared: 0, heads: 1, headSize: 16, before: 64, after: 64),
     Case(tokens: 37, shared: 0, heads: 1, headSize: 16, before: .max, after: .max),

@@ -72,7 +72,9 @@ struct LaneWork {
       }
       return Array(common?.prefix(job.model.contextTokens) ?? [])
     }
-    return prefixes.prefix(ofPairsBeginningWith: common, model: job.model) { floats in
+    return prefixes.prefix(
+      ofPairsBeginningWith: common, model: job.model, progress: job.progress
+    ) { floats in
       grow(to: floats)
       return scratch
     }
@@ -85,7 +87,11 @@ struct LaneWork {
   private mutating func scoreBatch(of documents: [Int], job: ScoringJob) throws -> [Scored] {
     let network = job.model.network
     grow(to: network.scratchFloats(for: batch))
-    let logits = network.logits(of: batch, scratch: scratch)
+    // Where a batch can take longer than a job's lease lives, each layer counts.
+    let isLong = batch.tokenCount > batchTokensMax || network.prefixBytesPerToken > 0
+    let logits = network.logits(of: batch, scratch: scratch) { _, _ in
+      if isLong { job.progress() }
+    }
     let scored = documents.indices.map { pair in
       Scored(
         document: documents[pair], logit: logits[pair],

@@ -36,10 +36,11 @@ final class PrefixCache: Sendable {
   /// as far as it may be kept.
   ///
   /// - Parameters:
+  ///   - progress: called after each layer, if the prefix has to be computed.
   ///   - scratch: gives so many floats.
   /// - Returns: nil where nothing is shared, or the model cannot share.
   func prefix(
-    ofPairsBeginningWith tokens: [Int32], model: EmbeddedModel,
+    ofPairsBeginningWith tokens: [Int32], model: EmbeddedModel, progress: () -> Void = {},
     scratch: (Int) -> FloatBuffer
   ) -> SharedPrefix? {
     let tokenBytes = model.network.prefixBytesPerToken
@@ -60,7 +61,7 @@ final class PrefixCache: Sendable {
     return slot.prefix.withLock { prefix in
       if prefix == nil {
         let floats = model.network.scratchFloats(tokens: kept.count, longest: kept.count)
-        prefix = model.network.prefix(of: kept, scratch: scratch(floats))
+        prefix = model.network.prefix(of: kept, scratch: scratch(floats), progress: progress)
       }
       return prefix
     }

@@ -5,7 +5,7 @@ import Tokenization
 /// A Qwen3 reranker's forward pass.
 ///
 /// A decoder: a token sees those before it alone. So what the pairs of a job begin with is computed
-/// once (``prefix(of:scratch:)``), and the score is read off a pair's last token, for which alone the
+/// once (``prefix(of:scratch:progress:)``), and the score is read off a pair's last token, for which alone the
 /// last layer goes on once keys and values are there. Every query and key head is normalised before
 /// it is rotated, and several query heads share the keys and values of one head.
 struct Qwen3Network: CrossEncoderNetwork {
@@ -65,13 +65,15 @@ struct Qwen3Network: CrossEncoderNetwork {
     }
   }
 
-  func prefix(of tokens: [Int32], scratch: FloatBuffer) -> SharedPrefix? {
+  func prefix(
+    of tokens: [Int32], scratch: FloatBuffer, progress: () -> Void
+  ) -> SharedPrefix? {
     guard !tokens.isEmpty else { return nil }
     var batch = TokenBatch()
     batch.appendPair { $0.append(ids: tokens) }
     let keyWidth = 2 * configuration.keyWidth
     var layers: [FloatBuffer] = []
-    _ = run(batch, scratch: scratch, observe: { _, _ in }) { projected, stride in
+    _ = run(batch, scratch: scratch, observe: { _, _ in progress() }) { projected, stride in
       let rows = FloatBuffer(count: tokens.count * keyWidth)
       for row in 0..<tokens.count {
         (rows.start + row * keyWidth).update(
