@@ -21,6 +21,9 @@ struct EngineSet {
     let models = try configuration.models.compactMap {
       try EmbeddedModel.load($0, precision: settings.precision)
     }
+    for model in models {
+      for notice in model.notices { logger.notice("\(model.name): \(notice)") }
+    }
     embedded = models.isEmpty ? nil : try EmbeddedEngine(models: models, configuration: settings)
     backends = try configuration.backends.map {
       try RemoteRerankEngine($0, environment: environment, logger: logger)
