@@ -65,15 +65,14 @@ INLINE void pack_values(size_t tokens, size_t head_size, const uint16_t *v, size
     }
 }
 
-/// 2^x by a polynomial of the fourth degree, to 5e-5 of its value: bfloat16 rounds forty times more.
+/// 2^x by a polynomial of the third degree, to 2e-4 of its value: bfloat16 rounds ten times more.
 INLINE __m512 power_of_two(__m512 x) {
   __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   __m512 f = _mm512_sub_ps(x, n);
-  __m512 p = _mm512_set1_ps(0.00961812911f);
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.0555041087f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.240226507f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.693147181f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1));
+  __m512 p = _mm512_set1_ps(0.0550886838f);
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.242604051f));
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.693276242f));
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.99992894f));
   return _mm512_scalef_ps(p, n);
 }
 
@@ -92,13 +91,22 @@ INLINE float exponentials(size_t tokens, float scale, const float *scores, uint1
   __m512 offset = _mm512_mul_ps(_mm512_set1_ps(_mm512_reduce_max_ps(most)), factor);
   __m512 sum = _mm512_setzero_ps();
   __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3F80);
-  for (size_t i = 0; i < tokens; i += 2 * PANEL) {
-    size_t left = tokens - i;
-    uint32_t mask = left < 2 * PANEL ? (1u << left) - 1 : 0xFFFFFFFFu;
-    __m512 first = _mm512_fmsub_ps(_mm512_loadu_ps(scores + i), factor, offset);
-    __m512 second = _mm512_fmsub_ps(_mm512_loadu_ps(scores + i + PANEL), factor, offset);
-    first = _mm512_maskz_mov_ps((__mmask16)mask, power_of_two(first));
-    second = _mm512_maskz_mov_ps((__mmask16)(mask >> 16), power_of_two(second));
+  size_t i = 0;
+  for (; i + 2 * PANEL <= tokens; i += 2 * PANEL) {
+    __m512 first = power_of_two(_mm512_fmsub_ps(_mm512_loadu_ps(scores + i), factor, offset));
+    __m512 second =
+        power_of_two(_mm512_fmsub_ps(_mm512_loadu_ps(scores + i + PANEL), factor, offset));
+    __m512bh rounded = _mm512_cvtne2ps_pbh(second, first);
+    sum = _mm512_dpbf16_ps(sum, rounded, ones);
+    _mm512_storeu_si512(out + i, (__m512i)rounded);
+  }
+  if (i < tokens) {
+    uint32_t mask = (1u << (tokens - i)) - 1;
+    __m512 first = power_of_two(_mm512_fmsub_ps(_mm512_loadu_ps(scores + i), factor, offset));
+    __m512 second = power_of_two(_mm512_fmsub_ps(
+        _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), scores + i + PANEL), factor, offset));
+    first = _mm512_maskz_mov_ps((__mmask16)mask, first);
+    second = _mm512_maskz_mov_ps((__mmask16)(mask >> 16), second);
     __m512bh rounded = _mm512_cvtne2ps_pbh(second, first);
     sum = _mm512_dpbf16_ps(sum, rounded, ones);
     _mm512_storeu_si512(out + i, (__m512i)rounded);
@@ -147,10 +155,12 @@ static void brain_attention(size_t query_rows, size_t tokens, size_t head_size, 
         .output_type = ENGINE_TYPE_FLOAT32,
     };
     brain_product(&weighted);
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows; i++) {
+      float inverse = 1.0f / sums[i];
       for (size_t j = 0; j < head_size; j += PANEL) {
         float *p = out_here + i * out_stride + j;
-        store(p, load(p) / sums[i]);
+        store(p, load(p) * inverse);
       }
+    }
   }
 }

@@ -61,24 +61,28 @@ INLINE void JOIN(KIND, tile)(const size_t rows, const size_t panels, const produ
 #if defined(INTEGERS)
     vec scale = load(p->scales + column + away);
 #endif
-    UNROLL for (size_t i = 0; i < rows; i++) {
 #if defined(INTEGERS)
-      vec value = partial[i][panel] * scale + added;
+#define VALUE(i) (partial[i][panel] * scale + added)
 #else
-      vec value = sums[i][panel] + added;
+#define VALUE(i) (sums[i][panel] + added)
 #endif
-      size_t at = (row + i) * p->output_stride + column + away;
-      if (p->output_type == ENGINE_TYPE_FLOAT32) {
-        float *out = (float *)p->output + at;
-        if (here == PANEL) store(out, value);
-        else store_part(out, value, here);
-      } else {
-        uint16_t *out = (uint16_t *)p->output + at;
-        half_vec brain = to_brain(value);
-        if (here == PANEL) *(half_vec_unaligned *)out = brain;
-        else memcpy(out, &brain, here * sizeof(uint16_t));
+    size_t at = row * p->output_stride + column + away;
+    if (p->output_type == ENGINE_TYPE_FLOAT32) {
+      float *out = (float *)p->output + at;
+      if (here == PANEL)
+        UNROLL for (size_t i = 0; i < rows; i++) store(out + i * p->output_stride, VALUE(i));
+      else
+        UNROLL for (size_t i = 0; i < rows; i++)
+          store_part(out + i * p->output_stride, VALUE(i), here);
+    } else {
+      uint16_t *out = (uint16_t *)p->output + at;
+      UNROLL for (size_t i = 0; i < rows; i++) {
+        half_vec brain = to_brain(VALUE(i));
+        if (here == PANEL) *(half_vec_unaligned *)(out + i * p->output_stride) = brain;
+        else memcpy(out + i * p->output_stride, &brain, here * sizeof(uint16_t));
       }
     }
+#undef VALUE
   }
 }
 

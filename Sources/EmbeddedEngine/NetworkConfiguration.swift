@@ -44,15 +44,6 @@ struct NetworkConfiguration: Decodable, Sendable {
     }
   }
 
-  /// Whether int8 was measured to stay close to fp32: no logit farther away than 5% of their standard
-  /// deviation, correlation at least 0.999.
-  private var isCloseInInt8: Bool {
-    switch family {
-    case .bert: true
-    default: false
-    }
-  }
-
   /// The network that computes such a model.
   ///
   /// - Parameters:
@@ -66,7 +57,7 @@ struct NetworkConfiguration: Decodable, Sendable {
     weights source: () throws -> any WeightSource, precision setting: PrecisionSetting,
     path: KernelPath
   ) throws -> any CrossEncoderNetwork {
-    let precision = setting.resolved(isCloseInInt8: isCloseInInt8, path: path)
+    let precision = setting.resolved(path: path)
     let check = ConfigurationCheck(label: label)
     switch family {
     case .bert(let file, let segments):

@@ -18,28 +18,23 @@ public enum Precision: String, Sendable, CaseIterable {
 }
 
 /// Which precision a model is to be computed in.
+///
+/// bf16 moves no logit by more than 3% of the logits' standard deviation (BERT, over 2,000 real
+/// pairs), and so `auto` takes it wherever it is faster than fp32. int8 is faster still and moves
+/// some by a quarter of it, at a correlation above 0.997: whoever wants it says so.
 public enum PrecisionSetting: String, Sendable, CaseIterable {
-  /// The fastest whose scores are known to be close to those of fp32: int8 for the families that were
-  /// measured so, where the machine multiplies 8-bit integers faster than floats; else bf16 where
-  /// the machine has instructions for it; else fp32.
+  /// bf16 where the machine has instructions for it, else fp32.
   case auto
   case fp32
   case bf16
   case int8
 
-  func resolved(isCloseInInt8: Bool, path: KernelPath) -> Precision {
+  func resolved(path: KernelPath) -> Precision {
     switch self {
+    case .auto: path == .avx512BF16 ? .bf16 : .fp32
     case .fp32: .fp32
     case .bf16: .bf16
     case .int8: .int8
-    case .auto:
-      if isCloseInInt8, path != .portable {
-        .int8
-      } else if path == .avx512BF16 {
-        .bf16
-      } else {
-        .fp32
-      }
     }
   }
 }

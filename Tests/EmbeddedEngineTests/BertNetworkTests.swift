@@ -42,6 +42,14 @@ import Tokenization
     }
   }
 
+  @Test(arguments: TinyModel.allCases)
+  func leavingOutWhatNobodyReadsChangesNoBit(model: TinyModel) throws {
+    let cut = try model.load()
+    let whole = try cut.computingWholeLastLayer().bert
+    let pairs = try model.golden()
+    #expect(try whole.logits(ofPairs: pairs) == cut.bert.logits(ofPairs: pairs))
+  }
+
   private func batchedEqualsSingle(_ network: BertNetwork, _ model: TinyModel) throws {
     let pairs = try model.golden()
     let single = pairs.map { network.logits(ofPairs: [$0])[0] }

@@ -115,7 +115,7 @@ import Testing
     #expect(result.scores[2].relevanceScore > 0.5)
     #expect(result.scores[3].relevanceScore < 0.1)
     #expect(result.scoreKind == .sigmoid)
-    #expect(result.precision == (KernelPath.best == .portable ? "fp32" : "int8"))
+    #expect(result.precision == PrecisionSetting.auto.resolved(path: .best).rawValue)
   }
 
   @Test func aWrongLogitFailsToLoad() throws {

@@ -12,6 +12,8 @@ struct BertNetwork: CrossEncoderNetwork {
   var weights: BertWeights
   let precision: Precision
   let path: KernelPath
+  /// For measuring; the scores are the same.
+  var computesWholeLastLayer = false
 
   var contextTokens: Int { configuration.contextTokens }
   var vocabularySize: Int { configuration.vocabularySize }
@@ -82,7 +84,9 @@ struct BertNetwork: CrossEncoderNetwork {
     embed(batch, into: hidden, positions: context)
     observe(0, UnsafeBufferPointer(start: hidden, count: tokens * hiddenSize))
     for (index, layer) in weights.layers.enumerated() {
-      let isCut = index == weights.layers.count - 1 && configuration.segments == nil
+      let isCut =
+        index == weights.layers.count - 1 && configuration.segments == nil
+        && !computesWholeLastLayer
       attend(layer, batch, readingFirstTokensOnly: isCut, scratch)
       let rows = isCut ? batch.pairCount : tokens
       finish(layer, rows: rows, scratch)
@@ -90,6 +94,9 @@ struct BertNetwork: CrossEncoderNetwork {
     }
     switch weights.head {
     case .firstToken(let pooler, let classifier, let bias):
+      if computesWholeLastLayer {
+        batch.moveRowsToFront(of: hidden, width: hiddenSize) { batch.bounds[$0] }
+      }
       pooler.apply(
         rows: batch.pairCount, input: hidden, inputStride: hiddenSize, output: context,
         outputStride: hiddenSize, scratch: scratch.shared)

@@ -1,0 +1,130 @@
+import Foundation
+import Scoring
+import TestSupport
+import Testing
+
+@testable import EmbeddedEngine
+
+/// The rounded precisions against fp32, over real pairs. In bf16 no logit is farther away than 5% of
+/// the logits' standard deviation, and the correlation is 0.999 or more; int8 does not hold that, which
+/// is why `auto` does not take it.
+///
+/// `RERANKD_TEST_DRIFT_PAIRS` says over how many pairs; without it there are few, and fewer still on
+/// the slower paths.
+@Suite struct DriftTests {
+  static let pairsAsked = ProcessInfo.processInfo.environment["RERANKD_TEST_DRIFT_PAIRS"]
+    .flatMap(Int.init)
+  static let cases = KernelPath.allCases.filter(\.isSupported).flatMap { path in
+    [PrecisionSetting.bf16, .int8].map { (path, $0) }
+  }
+
+  @Test(
+    .needsSharedModel("minilm-l6-cross-encoder/config.json"),
+    .needsSharedData("dev/trec-dl21/candidates.jsonl"), arguments: cases)
+  func logitsOfTheDevelopmentModelStayClose(
+    path: KernelPath, precision: PrecisionSetting
+  ) async throws {
+    let folder = SharedData.models.appending(path: "minilm-l6-cross-encoder")
+    try await expectCloseness([
+      .load(folder: folder, name: "rounded", precision: precision, kernelPath: path),
+      .load(folder: folder, name: "reference", precision: .fp32),
+    ])
+  }
+
+  @Test(.needsSharedData("dev/trec-dl21/candidates.jsonl"), arguments: cases)
+  func logitsOfTheBuiltInModelStayClose(
+    path: KernelPath, precision: PrecisionSetting
+  ) async throws {
+    try await expectCloseness([
+      .builtIn(name: "rounded", precision: precision, kernelPath: path),
+      .builtIn(name: "reference", precision: .fp32),
+    ])
+  }
+
+  private func expectCloseness(_ models: [EmbeddedModel]) async throws {
+    let engine = try EmbeddedEngine(
+      models: models, configuration: EmbeddedEngineConfiguration(laneCount: 1))
+    let path = models[0].network.path
+    let pairs = Self.pairsAsked ?? (path == .best ? 100 : 8)
+    var logits: [String: [Float]] = [:]
+    for job in try RankingData.read("trec-dl21", queries: min(pairs, 50), documents: pairs / 50 + 1)
+      .jobs
+    {
+      for model in models {
+        let request = ScoringRequest(
+          model: model.name, query: RerankContent(text: job.query),
+          documents: job.documents.map { RerankContent(text: $0) })
+        let result = try await engine.score(request, progress: {})
+        logits[model.name, default: []] += result.scores.map(\.rankingKey)
+      }
+    }
+    let drift = Drift(of: logits["rounded"] ?? [], from: logits["reference"] ?? [])
+    print("\(models[0].network.precision) on \(path) over \(drift.count) pairs: \(drift)")
+    #expect(drift.count >= pairs)
+    let isInt8 = models[0].network.precision == .int8
+    #expect(drift.largest <= (isInt8 ? 0.4 : 0.05) * drift.deviation)
+    #expect(drift.correlation >= (isInt8 ? 0.995 : 0.999))
+  }
+}
+
+/// Queries of a shared collection with documents to rank.
+struct RankingData {
+  var jobs: [(query: String, documents: [String])]
+
+  private struct Row: Decodable {
+    var id: String
+    var text: String
+
+    enum CodingKeys: String, CodingKey {
+      case id = "_id"
+      case text
+    }
+  }
+
+  private struct Candidates: Decodable {
+    var query: String
+    var documents: [String]
+
+    enum CodingKeys: String, CodingKey {
+      case query = "query-id"
+      case documents = "doc-ids"
+    }
+  }
+
+  /// The first queries, each with the first of its candidates.
+  static func read(_ name: String, queries: Int, documents: Int) throws -> RankingData {
+    func rows<Row: Decodable>(_ file: String, _ type: Row.Type) throws -> [Row] {
+      let url = SharedData.data.appending(path: "dev/\(name)/\(file).jsonl")
+      return try String(contentsOf: url, encoding: .utf8).split(separator: "\n").map {
+        try JSONDecoder().decode(type, from: Data($0.utf8))
+      }
+    }
+    let candidates = try rows("candidates", Candidates.self).prefix(queries)
+    let wanted = Set(candidates.flatMap { $0.documents.prefix(documents) })
+    let queryTexts = Dictionary(
+      uniqueKeysWithValues: try rows("queries", Row.self).map { ($0.id, $0.text) })
+    var texts: [String: String] = [:]
+    for row in try rows("corpus", Row.self) where wanted.contains(row.id) {
+      texts[row.id] = row.text
+    }
+    return RankingData(
+      jobs: candidates.map { entry in
+        (
+          queryTexts[entry.query] ?? "",
+          entry.documents.prefix(documents).map { String((texts[$0] ?? "").prefix(600)) }
+        )
+      })
+  }
+}
+
+@Suite struct PrecisionSettingTests {
+  @Test func autoTakesBFloat16WhereTheMachineHasItAndNeverEightBits() {
+    for path in KernelPath.allCases {
+      #expect(PrecisionSetting.auto.resolved(path: path) == (path == .avx512BF16 ? .bf16 : .fp32))
+      for precision in Precision.allCases {
+        let asked = PrecisionSetting(rawValue: precision.rawValue)
+        #expect(asked?.resolved(path: path) == precision)
+      }
+    }
+  }
+}
