@@ -1,4 +1,5 @@
 import ArgumentParser
+import EmbeddedEngine
 import Evaluation
 import RerankdClient
 
@@ -64,6 +65,12 @@ struct EvalCommand: AsyncParsableCommand {
   @Option(help: "Threads that builtin and folder: score on; all cores but one unless it is given.")
   var lanes: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "What builtin and folder: compute with: auto, fp32, bf16 or int8.",
+      discussion: "To compare two, save the run of one and give it to the other as run:FILE."))
+  var precision: PrecisionSetting = .auto
+
   @Flag(
     help: "Say how far scores that are probabilities can be trusted: ECE of 10 bins, Brier score.")
   var calibration = false
@@ -122,7 +129,8 @@ struct EvalCommand: AsyncParsableCommand {
     let task = try EvaluationTask.load(
       files, depth: depth, limitQueries: limitQueries, bm25: bm25.parameters,
       ranksByBM25: rankers.contains(.bm25))
-    let settings = RankerSettings(instruction: instruction, lanes: lanes, client: client)
+    let settings = RankerSettings(
+      instruction: instruction, lanes: lanes, precision: precision, client: client)
     // Made before the first one runs, so that a wrong path is known at once.
     let made = try rankers.map { try $0.makeRanker(for: task, settings) }
     var outcomes: [RankerOutcome] = []

@@ -69,6 +69,8 @@ extension RankerChoice: ExpressibleByArgument, CustomStringConvertible {
 struct RankerSettings {
   var instruction: String?
   var lanes: Int?
+  /// Of builtin and folder: rankers.
+  var precision: PrecisionSetting
   /// Set where a ranker needs a queue.
   var client: QueueClient?
 }
@@ -83,10 +85,12 @@ extension RankerChoice {
     case .bm25: return BM25Ranker(index: try required(task.bm25))
     case .run(let path): return RunRanker(run: try RunFile(path: path))
     case .builtIn:
-      return try embedded(task, settings) { try EmbeddedModel.builtIn() }
+      return try embedded(task, settings) { try EmbeddedModel.builtIn(precision: settings.precision) }
     case .folder(let path):
       let folder = URL(filePath: path, directoryHint: .isDirectory)
-      return try embedded(task, settings) { try EmbeddedModel.load(folder: folder, name: path) }
+      return try embedded(task, settings) {
+        try EmbeddedModel.load(folder: folder, name: path, precision: settings.precision)
+      }
     case .queue(let model):
       return QueueRanker(
         client: try required(settings.client), model: model, instruction: settings.instruction,

@@ -1,4 +1,5 @@
 public import ArgumentParser
+public import EmbeddedEngine
 public import Evaluation
 
 /// "ndcg@10"
@@ -6,3 +7,6 @@ extension Metric: ExpressibleByArgument {}
 
 /// "english", "plain"
 extension TextAnalysis: ExpressibleByArgument {}
+
+/// "auto", "fp32", "bf16", "int8"
+extension PrecisionSetting: ExpressibleByArgument {}
