@@ -156,7 +156,8 @@ MODELS = [
         config=modernbert,
         changes=dict(hidden_size=24, num_hidden_layers=4, global_attn_every_n_layers=3,
                      global_rope_theta=160000.0, local_rope_theta=10000.0,
-                     classifier_pooling="cls", torch_dtype="float32", hidden_activation="gelu", classifier_activation="gelu"),
+                     classifier_pooling="cls", torch_dtype="float32",
+                     hidden_activation="gelu", classifier_activation="gelu"),
     ),
     # transformers 5's, every bias, a local layer last, and the mean of all tokens.
     dict(
