@@ -183,8 +183,8 @@ def main():
     first, peak = cold_start([arguments.driver], core, 3 if arguments.quick else 10)
     print(f"\nbuilt-in model: first score after {first * 1000:.0f} ms, peak {peak} MB by then")
     builtin = Process("built-in", [arguments.driver], core)
-    for workload in WORKLOADS:
-        builtin.ask(workload)
+    # In its vocabulary the benchmark's words are three pieces each, so these are longer than 128.
+    builtin.ask("128")
     tokenizing = min(builtin.ask("tokenize")["cpu"] for _ in range(5))
     answer = builtin.ask("tokenize")
     print(
@@ -198,7 +198,9 @@ def main():
 
     if len(cores) > 1:
         lanes = {}
-        running = {n: Process(f"{n} lanes", [arguments.driver, "--lanes", str(n)], None) for n in (1, 2)}
+        options = ["--model", f"{arguments.models}/hf", "--precision", "int8", "--lanes"]
+        running = {
+            n: Process(f"{n} lanes", [arguments.driver] + options + [str(n)], None) for n in (1, 2)}
         for _ in range(rounds):
             for count, process in running.items():
                 lanes[count] = min(lanes.get(count, 1e9), process.ask("large")["wall"])
