@@ -162,40 +162,6 @@ import Testing
     }
   }
 
-  /// 8-bit activations against the same model in full precision, over pairs of a real collection.
-  @Test(.needsSharedData("dev/cranfield/queries.jsonl"), arguments: paths)
-  func computingInEightBitsMovesNoLogitFar(path: KernelPath) async throws {
-    struct Row: Decodable {
-      var text: String
-    }
-    func rows(_ name: String, _ count: Int) throws -> [String] {
-      let url = SharedData.data.appending(path: "dev/cranfield/\(name).jsonl")
-      return try String(contentsOf: url, encoding: .utf8).split(separator: "\n").prefix(count)
-        .map { try JSONDecoder().decode(Row.self, from: Data($0.utf8)).text }
-    }
-    let engine = try EmbeddedEngine(models: [
-      .builtIn(name: "int8", precision: .int8, kernelPath: path),
-      .builtIn(name: "fp32", precision: .fp32, kernelPath: path),
-    ])
-    let documents = try rows("corpus", 25).map {
-      RerankContent(text: engine.tokenCounter(forModel: "fp32").truncate($0, toTokens: 60))
-    }
-    var logits: [String: [Float]] = [:]
-    for query in try rows("queries", 4) {
-      for model in ["int8", "fp32"] {
-        let request = ScoringRequest(
-          model: model, query: RerankContent(text: query), documents: documents)
-        logits[model, default: []] += try await engine.score(request, progress: {}).scores.map(
-          \.rankingKey)
-      }
-    }
-    let drift = Drift(of: logits["int8"] ?? [], from: logits["fp32"] ?? [])
-    print("8-bit arithmetic over \(drift.count) pairs on \(path): \(drift)")
-    #expect(drift.count == 100)
-    #expect(drift.correlation >= 0.999)
-    #expect(drift.largest <= 0.12 * drift.deviation)
-  }
-
   private func damaged(_ change: (inout [UInt8]) throws -> Void) throws -> [UInt8] {
     var bytes = Array(BuiltInModelFile.embeddedBytes)
     try change(&bytes)

@@ -12,7 +12,7 @@ The same folder gives the same bytes. The file, all integers little-endian:
 
 manifest: name, licence, contextTokens, template, scoreKind, config (as the folder's config.json),
 tokenizer {vocabulary: part, lowercase, segmentsPairs}, golden [{query, document, logit}], and parts: name ->
-{type, shape, offset, bytes, scales}. Types: "F32"; "I8_ROWS", symmetric 8-bit integers of -127 to
+{type, shape, offset, bytes, scales}. Types: "F32"; "F16"; "I8_ROWS", symmetric 8-bit integers of -127 to
 127 with one F32 scale a row, which lie in the part named by `scales`; "BYTES". The golden logits are
 PyTorch's and NumPy's over the quantised weights in double precision, so that a loader can hold its arithmetic
 against another implementation; golden.json gets more of them, for tests.
@@ -29,6 +29,9 @@ from safetensors.numpy import load_file
 from export import GOLDEN_AT_LOAD, Scorer
 
 ALIGNMENT = 64
+# What the scores feel most when it is rounded to 8 bits stays in half precision, as far as the file's
+# size allows.
+HALF_PRECISION = ("bert.encoder.layer.0.output.dense.weight", "bert.encoder.layer.2.output.dense.weight")
 BYTES_MAX = 25_000_000
 # A row's scale is tried at so many lengths below the one that its largest value asks for: cutting one
 # value off can make all the others finer.
@@ -62,7 +65,11 @@ def main(folder, target, golden_target):
         blobs.append((name, blob))
 
     for name, tensor in sorted(load_file(str(folder / "model.safetensors")).items()):
-        if tensor.ndim == 2 and tensor.shape[0] > 1:
+        if name in HALF_PRECISION:
+            half = tensor.astype("<f2")
+            add(name, "F16", half.shape, half.tobytes())
+            dequantised[name] = half.astype(np.float64)
+        elif tensor.ndim == 2 and tensor.shape[0] > 1:
             rows, scales = quantise(tensor)
             add(f"{name}.scales", "F32", scales.shape, scales.astype("<f4").tobytes())
             add(name, "I8_ROWS", rows.shape, rows.tobytes(), scales=f"{name}.scales")

@@ -85,7 +85,12 @@ struct BuiltInModelFile: WeightSource {
       guard let type = StoredTensor.ElementType(rawValue: part.type) else {
         throw malformed("has the part \(name) of the unknown type \(part.type)")
       }
-      let elementBytes = type == .int8Rows ? 1 : 4
+      let elementBytes =
+        switch type {
+        case .int8Rows: 1
+        case .float16, .bfloat16: 2
+        case .float32, .other: 4
+        }
       guard try bytes(name).count == StoredTensor.byteCount(part.shape, elementBytes) else {
         throw malformed("has the part \(name) in a size that is not its shape's")
       }
