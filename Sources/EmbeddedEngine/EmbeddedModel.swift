@@ -46,6 +46,11 @@ public final class EmbeddedModel: Sendable {
       manifest: manifest)
   }
 
+  /// The ``contextTokens`` of the model inside the binary, known without loading it.
+  public static let builtInContextTokens = 512
+  /// Its ``reservedTokens``: a control token on either side of the query and of the document.
+  public static let builtInReservedTokens = 4
+
   /// Loads the model inside the binary, and scores its golden pairs to see that this build and this
   /// machine compute it rightly.
   public static func builtIn(

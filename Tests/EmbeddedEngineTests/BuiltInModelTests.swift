@@ -14,7 +14,8 @@ import Testing
     // Loading scores them, within `goldenTolerance`.
     let model = try EmbeddedModel.builtIn(precision: precision, kernelPath: path)
     #expect(model.name == "builtin")
-    #expect(model.contextTokens == 512)
+    #expect(model.contextTokens == EmbeddedModel.builtInContextTokens)
+    #expect(model.reservedTokens == EmbeddedModel.builtInReservedTokens)
     #expect(model.network.precision.rawValue == precision.rawValue)
     #expect(try BuiltInModelFile.embedded().manifest.golden.count == 4)
   }

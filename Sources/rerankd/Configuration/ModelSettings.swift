@@ -1,3 +1,4 @@
+import EmbeddedEngine
 import RemoteEngine
 
 /// One entry of `models`: the catalogue that the queue admits, and where workers take each from.
@@ -13,7 +14,8 @@ struct ModelSettings: Sendable, Equatable {
 
   /// What the catalogue holds when the configuration names no model.
   static let builtIn = ModelSettings(
-    name: "builtin", source: .builtIn, contextTokens: 512, reservedTokens: 3, acceptsImages: false)
+    name: "builtin", source: .builtIn, contextTokens: EmbeddedModel.builtInContextTokens,
+    reservedTokens: EmbeddedModel.builtInReservedTokens, acceptsImages: false)
 
   var name: String
   var source: Source
@@ -60,11 +62,18 @@ struct ModelSettings: Sendable, Equatable {
     if !isRemote, tokenizerFolder != nil {
       throw section.error("tokenizer_folder", "only a backend's model has one of its own")
     }
-    // The reference hub's window and prompt, and the BERT family's.
+    let window: (context: Int, reserved: Int) =
+      switch source {
+      case .builtIn: (Self.builtIn.contextTokens, Self.builtIn.reservedTokens)
+      // The BERT family's.
+      case .folder: (512, 3)
+      // The reference hub's window and prompt.
+      case .backend: (32_768, 200)
+      }
     contextTokens =
-      try section.integer("context_tokens", in: 1...10_000_000) ?? (isRemote ? 32_768 : 512)
+      try section.integer("context_tokens", in: 1...10_000_000) ?? window.context
     reservedTokens =
-      try section.integer("reserved_tokens", in: 0...contextTokens - 1) ?? (isRemote ? 200 : 3)
+      try section.integer("reserved_tokens", in: 0...contextTokens - 1) ?? window.reserved
     acceptsImages = try section.boolean("images") ?? false
     if acceptsImages, !isRemote {
       throw section.error("images", "the embedded engine scores text alone")
