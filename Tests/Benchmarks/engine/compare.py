@@ -1,6 +1,6 @@
 """The embedded engine and its peers on one pinned core, interleaved in one run.
 
-    compare.py [--quick] [--json FILE] [--peers-only NAME,…] DRIVER MODELS
+    compare.py [--quick] [--json FILE] [--peers PART,…] DRIVER MODELS
 
 Every process is given the same workloads round after round; a figure is the best of its rounds, in pairs
 a second of processor time, since a shared machine only ever makes a round slower. A peer's batch is
@@ -134,7 +134,7 @@ def print_table(processes, results):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true", help="two rounds, and few peers")
+    parser.add_argument("--quick", action="store_true", help="three rounds, and few peers")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--peers", help="only those whose names have one of these parts")
     parser.add_argument("driver")
