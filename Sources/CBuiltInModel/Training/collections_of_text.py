@@ -1,4 +1,4 @@
-"""The sets that the model learns from and is measured on, in one shape."""
+"""The sets that the head is fitted on, in one shape."""
 
 import json
 import random

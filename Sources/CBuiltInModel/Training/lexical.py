@@ -1,4 +1,4 @@
-"""BM25 for candidate lists and the teacher, and the word weights that the model carries."""
+"""BM25 for candidate lists and as a baseline, and the term weights that the model carries."""
 
 import re
 
@@ -26,7 +26,7 @@ def terms(text):
 class BM25:
     """Lucene's variant: idf = ln(1 + (N - n + 0.5) / (n + 0.5))."""
 
-    def __init__(self, texts, k1=0.9, b=0.4):
+    def __init__(self, texts, k1=SATURATION, b=LENGTH_SHARE):
         self.vocabulary = {}
         rows, columns, counts, lengths = [], [], [], []
         for row, text in enumerate(texts):
@@ -56,15 +56,6 @@ class BM25:
                 first, last = self.matrix.indptr[column], self.matrix.indptr[column + 1]
                 total[self.matrix.indices[first:last]] += self.matrix.data[first:last]
         return total
-
-    def weights_of_words(self, text):
-        return [
-            (word, float(self.idf[self.vocabulary[term]]))
-            for word in WORD.findall(text)
-            if word.lower() not in STOP_WORDS
-            for term in [_stemmer.stemWord(word.lower())]
-            if term in self.vocabulary
-        ]
 
 
 def term_classes(vocabulary):

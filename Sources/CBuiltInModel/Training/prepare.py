@@ -4,8 +4,8 @@
 
 DATA holds train/ and text/. CACHE/terms.npz gets the terms and their weights; CACHE/NAME.pickle, for
 each labelled set, one entry a query: {"pool", "features" [pool][3], "bm25" [pool], "parent" [pool],
-"grades" [pool], "ideal"}. The pool is what BM25 and the parent put first of the set's documents, and the answers. What
-CACHE has already is not made again.
+"grades" [pool], "ideal"}. The pool is what BM25 and the parent put first of the set's documents, and
+the answers. What CACHE has already is not made again.
 """
 
 import pathlib
