@@ -1,7 +1,7 @@
 import CEngineKernels
 import Scoring
 
-/// What `config.json` says of a BERT or XLM-RoBERTa cross-encoder, checked.
+/// What `config.json` says of a BERT, an XLM-RoBERTa or a segmented BERT, checked.
 struct BertConfiguration: Equatable, Sendable {
   /// They differ in their tensors' names, in where positions start, in token types, and in what of the
   /// last states the score is made of.

@@ -85,7 +85,9 @@ extension RankerChoice {
     case .bm25: return BM25Ranker(index: try required(task.bm25))
     case .run(let path): return RunRanker(run: try RunFile(path: path))
     case .builtIn:
-      return try embedded(task, settings) { try EmbeddedModel.builtIn(precision: settings.precision) }
+      return try embedded(task, settings) {
+        try EmbeddedModel.builtIn(precision: settings.precision)
+      }
     case .folder(let path):
       let folder = URL(filePath: path, directoryHint: .isDirectory)
       return try embedded(task, settings) {
