@@ -89,7 +89,7 @@ final class BearerTokenSource: Sendable {
   private func unusable(_ message: String) -> EngineError {
     EngineError(
       code: .unauthenticated, message: message, isRetryable: true, retryAfter: pause,
-      pausesModel: true)
+      backendFault: .credentialsRefused, spendsAttempt: false)
   }
 }
 

@@ -20,14 +20,15 @@ enum FailureTable {
     if let advice = row.advice { sentence += " " + advice }
     return EngineError(
       code: row.code, message: sentence, isRetryable: row.isRetryable,
-      retryAfter: row.isRetryable ? retryAfter ?? (row.pausesModel ? credentialsPause : nil) : nil,
-      pausesModel: row.pausesModel)
+      retryAfter: row.isRetryable
+        ? retryAfter ?? (row.fault == .credentialsRefused ? credentialsPause : nil) : nil,
+      backendFault: row.fault, spendsAttempt: row.fault != .credentialsRefused)
   }
 
   struct Row {
     var code: EngineError.Code
     var isRetryable: Bool
-    var pausesModel = false
+    var fault: BackendFault?
     var advice: String?
   }
 
@@ -37,22 +38,22 @@ enum FailureTable {
       Row(code: .invalidArgument, isRetryable: false)
     case 401:
       Row(
-        code: .unauthenticated, isRetryable: true, pausesModel: true,
+        code: .unauthenticated, isRetryable: true, fault: .credentialsRefused,
         advice: "Check the token; the model rests until it is accepted.")
     case 402, 403:
       Row(
-        code: .permissionDenied, isRetryable: true, pausesModel: true,
+        code: .permissionDenied, isRetryable: true, fault: .credentialsRefused,
         advice: "Check what the account may use; the model rests until then.")
     case 404:
       Row(
         code: .notFound, isRetryable: false,
         advice: "Check the base URL and the model's served name.")
     case 408, 504:
-      Row(code: .deadlineExceeded, isRetryable: true)
+      Row(code: .deadlineExceeded, isRetryable: true, fault: .unavailable)
     case 429:
-      Row(code: .resourceExhausted, isRetryable: true)
+      Row(code: .resourceExhausted, isRetryable: true, fault: .rateLimited)
     case 424, 425, 499, 502, 503:
-      Row(code: .unavailable, isRetryable: true)
+      Row(code: .unavailable, isRetryable: true, fault: .unavailable)
     case 405, 501:
       Row(
         code: .unimplemented, isRetryable: false,
@@ -62,7 +63,7 @@ enum FailureTable {
         code: .failedPrecondition, isRetryable: false,
         advice: "Redirects are not followed: set the base URL to where they lead.")
     case 500...:
-      Row(code: .internal, isRetryable: true)
+      Row(code: .internal, isRetryable: true, fault: .unavailable)
     case 400..<500:
       Row(code: .failedPrecondition, isRetryable: false)
     default:

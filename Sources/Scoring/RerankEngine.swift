@@ -20,7 +20,8 @@ public protocol RerankEngine: Sendable {
   ///   - request: at least one document; every pair fits the model's context.
   ///   - progress: called by whatever does the work each time some of it is done, from any thread. The
   ///     job's lease lives by it, so an engine that hangs must not call it.
-  /// - Returns: one score a document, in the request's order.
+  /// - Returns: one score a document, in the request's order, but for those of
+  ///   ``ScoringResult/failures``.
   /// - Throws: ``EngineError``; `CancellationError` when the task was cancelled.
   func score(_ request: ScoringRequest, progress: @escaping @Sendable () -> Void) async throws
     -> ScoringResult
@@ -87,6 +88,11 @@ public struct ScoringRequest: Sendable {
   public var jobID: String
   /// W3C trace context of the submitter, passed on to remote backends.
   public var traceparent: String?
+  /// Whether a document that cannot be scored is listed in ``ScoringResult/failures`` while the others
+  /// are scored; else it fails the request.
+  public var isolatesFailures = false
+  /// What stands between the engine and its backend.
+  public var admission: any BackendAdmission = UnlimitedAdmission()
 
   public init(
     model: String, query: RerankContent, documents: [RerankContent], instruction: String? = nil,
@@ -134,8 +140,11 @@ public struct TokenUsage: Sendable, Equatable {
 }
 
 public struct ScoringResult: Sendable {
-  /// As many as the request has documents, in their order.
+  /// As many as the request has documents without those of ``failures``, in their order.
   public var scores: [DocumentScore]
+  /// Documents that could not be scored, ascending by position: empty unless the request isolates
+  /// failures.
+  public var failures: [DocumentFailure] = []
   /// nil when the engine was not told; the worker then fills in its own count.
   public var usage: TokenUsage?
   /// As the engine names it.
@@ -153,6 +162,18 @@ public struct ScoringResult: Sendable {
     self.model = model
     self.scoreKind = scoreKind
     self.precision = precision
+  }
+}
+
+/// A document that could not be scored, and why.
+public struct DocumentFailure: Sendable {
+  /// Position in the request.
+  public var index: Int
+  public var error: EngineError
+
+  public init(index: Int, error: EngineError) {
+    self.index = index
+    self.error = error
   }
 }
 

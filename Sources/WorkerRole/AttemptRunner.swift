@@ -115,7 +115,14 @@ struct AttemptRunner: Sendable {
         $0.status.details.retryAfterMs = retryAfter.wholeMilliseconds
       }
       $0.retryable = error.isRetryable
-      $0.pauseModel = error.pausesModel
+      $0.unspent = !error.spendsAttempt
+      $0.fault =
+        switch error.backendFault {
+        case nil: .none
+        case .credentialsRefused: .credentialsRefused
+        case .rateLimited: .rateLimited
+        case .unavailable: .unavailable
+        }
     }
   }
 }

@@ -10,7 +10,7 @@ struct FailureTableTests {
     var status: Int
     var code: EngineError.Code
     var isRetryable: Bool
-    var pausesModel = false
+    var fault: BackendFault?
   }
 
   static let rows = [
@@ -18,25 +18,25 @@ struct FailureTableTests {
     Expected(status: 301, code: .failedPrecondition, isRetryable: false),
     Expected(status: 307, code: .failedPrecondition, isRetryable: false),
     Expected(status: 400, code: .invalidArgument, isRetryable: false),
-    Expected(status: 401, code: .unauthenticated, isRetryable: true, pausesModel: true),
-    Expected(status: 402, code: .permissionDenied, isRetryable: true, pausesModel: true),
-    Expected(status: 403, code: .permissionDenied, isRetryable: true, pausesModel: true),
+    Expected(status: 401, code: .unauthenticated, isRetryable: true, fault: .credentialsRefused),
+    Expected(status: 402, code: .permissionDenied, isRetryable: true, fault: .credentialsRefused),
+    Expected(status: 403, code: .permissionDenied, isRetryable: true, fault: .credentialsRefused),
     Expected(status: 404, code: .notFound, isRetryable: false),
     Expected(status: 405, code: .unimplemented, isRetryable: false),
-    Expected(status: 408, code: .deadlineExceeded, isRetryable: true),
+    Expected(status: 408, code: .deadlineExceeded, isRetryable: true, fault: .unavailable),
     Expected(status: 409, code: .failedPrecondition, isRetryable: false),
     Expected(status: 413, code: .invalidArgument, isRetryable: false),
     Expected(status: 422, code: .invalidArgument, isRetryable: false),
-    Expected(status: 424, code: .unavailable, isRetryable: true),
-    Expected(status: 425, code: .unavailable, isRetryable: true),
-    Expected(status: 429, code: .resourceExhausted, isRetryable: true),
-    Expected(status: 499, code: .unavailable, isRetryable: true),
-    Expected(status: 500, code: .internal, isRetryable: true),
+    Expected(status: 424, code: .unavailable, isRetryable: true, fault: .unavailable),
+    Expected(status: 425, code: .unavailable, isRetryable: true, fault: .unavailable),
+    Expected(status: 429, code: .resourceExhausted, isRetryable: true, fault: .rateLimited),
+    Expected(status: 499, code: .unavailable, isRetryable: true, fault: .unavailable),
+    Expected(status: 500, code: .internal, isRetryable: true, fault: .unavailable),
     Expected(status: 501, code: .unimplemented, isRetryable: false),
-    Expected(status: 502, code: .unavailable, isRetryable: true),
-    Expected(status: 503, code: .unavailable, isRetryable: true),
-    Expected(status: 504, code: .deadlineExceeded, isRetryable: true),
-    Expected(status: 507, code: .internal, isRetryable: true),
+    Expected(status: 502, code: .unavailable, isRetryable: true, fault: .unavailable),
+    Expected(status: 503, code: .unavailable, isRetryable: true, fault: .unavailable),
+    Expected(status: 504, code: .deadlineExceeded, isRetryable: true, fault: .unavailable),
+    Expected(status: 507, code: .internal, isRetryable: true, fault: .unavailable),
   ]
 
   @Test(arguments: rows)
@@ -44,7 +44,7 @@ struct FailureTableTests {
     let error = error(status: expected.status)
     #expect(error.code == expected.code)
     #expect(error.isRetryable == expected.isRetryable)
-    #expect(error.pausesModel == expected.pausesModel)
+    #expect(error.backendFault == expected.fault)
     #expect(error.message.contains("\(expected.status)"))
   }
 

@@ -70,7 +70,8 @@ struct RemoteRerankEngineTests {
     ),
   ])
   func faultsAreClassified(
-    answer: FakeHub.Answer, code: EngineError.Code, isRetryable: Bool, pausesModel: Bool
+    answer: FakeHub.Answer, code: EngineError.Code, isRetryable: Bool,
+    refusesCredentials: Bool
   ) async throws {
     let hub = try FakeHub(fallback: answer)
     try await withEngine(hub) { engine in
@@ -79,7 +80,8 @@ struct RemoteRerankEngineTests {
       }
       #expect(error?.code == code)
       #expect(error?.isRetryable == isRetryable)
-      #expect(error?.pausesModel == pausesModel)
+      #expect((error?.backendFault == .credentialsRefused) == refusesCredentials)
+      #expect(error?.spendsAttempt == !refusesCredentials)
       #expect(error?.message.contains(FakeHub.token) == false)
     }
     #expect(hub.rerankCount == 1, "the ledger retries, not the engine")
@@ -244,7 +246,8 @@ struct RemoteRerankEngineTests {
           try await engine.score(request(), progress: {})
         }
         #expect(error?.code == .unauthenticated)
-        #expect(error?.pausesModel == true)
+        #expect(error?.backendFault == .credentialsRefused)
+        #expect(error?.spendsAttempt == false)
         #expect(error?.retryAfter == .seconds(60))
       }
     }

@@ -176,14 +176,16 @@ struct AttemptRunnerTests {
     let engine = StubEngine { _, _ in
       throw EngineError(
         code: .unauthenticated, message: "The token was refused.", isRetryable: true,
-        retryAfter: .seconds(60), pausesModel: true)
+        retryAfter: .seconds(60), backendFault: .credentialsRefused,
+        spendsAttempt: false)
     }
     let failure = await failed(engine, request(["a"]))
     #expect(failure?.status.code == StatusCode.unauthenticated.rawValue)
     #expect(failure?.status.message == "The token was refused.")
     #expect(failure?.status.details.retryAfterMs == 60_000)
     #expect(failure?.retryable == true)
-    #expect(failure?.pauseModel == true)
+    #expect(failure?.unspent == true)
+    #expect(failure?.fault == .credentialsRefused)
   }
 
   @Test func unexpectedErrorIsInternalAndWorthAnotherTry() async {
@@ -191,7 +193,7 @@ struct AttemptRunnerTests {
     let failure = await failed(StubEngine { _, _ in throw Odd() }, request(["a"]))
     #expect(failure?.status.code == StatusCode.internal.rawValue)
     #expect(failure?.retryable == true)
-    #expect(failure?.pauseModel == false)
+    #expect(failure?.unspent == false)
   }
 
   @Test func engineThatWedgesLosesTheJobAtItsDeadline() async {

@@ -20,6 +20,66 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+public nonisolated enum BackendState: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+
+  /// Takes work (its circuit breaker is closed).
+  case `open` // = 1
+
+  /// Out of service for a while.
+  case resting // = 2
+
+  /// One request at a time, to see whether it is back.
+  case probing // = 3
+
+  /// It refuses the credentials.
+  case credentialsRefused // = 4
+
+  /// By an operator.
+  case paused // = 5
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .open
+    case 2: self = .resting
+    case 3: self = .probing
+    case 4: self = .credentialsRefused
+    case 5: self = .paused
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .open: return 1
+    case .resting: return 2
+    case .probing: return 3
+    case .credentialsRefused: return 4
+    case .paused: return 5
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [BackendState] = [
+    .unspecified,
+    .open,
+    .resting,
+    .probing,
+    .credentialsRefused,
+    .paused,
+  ]
+
+}
+
 public nonisolated struct StatusRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -30,52 +90,150 @@ public nonisolated struct StatusRequest: Sendable {
   public init() {}
 }
 
-public nonisolated struct StatusResponse: Sendable {
+public nonisolated struct StatusResponse: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var version: String = String()
+  public var version: String {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
 
-  public var shard: UInt32 = 0
+  public var shard: UInt32 {
+    get {_storage._shard}
+    set {_uniqueStorage()._shard = newValue}
+  }
 
-  public var epoch: UInt64 = 0
+  public var epoch: UInt64 {
+    get {_storage._epoch}
+    set {_uniqueStorage()._epoch = newValue}
+  }
 
-  public var uptimeMs: UInt64 = 0
+  public var uptimeMs: UInt64 {
+    get {_storage._uptimeMs}
+    set {_uniqueStorage()._uptimeMs = newValue}
+  }
 
-  public var paused: Bool = false
+  public var paused: Bool {
+    get {_storage._paused}
+    set {_uniqueStorage()._paused = newValue}
+  }
 
-  public var models: [ModelStatus] = []
+  public var models: [ModelStatus] {
+    get {_storage._models}
+    set {_uniqueStorage()._models = newValue}
+  }
 
   /// Since the process started.
   public var counters: Counters {
-    get {_counters ?? Counters()}
-    set {_counters = newValue}
+    get {_storage._counters ?? Counters()}
+    set {_uniqueStorage()._counters = newValue}
   }
   /// Returns true if `counters` has been explicitly set.
-  public var hasCounters: Bool {self._counters != nil}
+  public var hasCounters: Bool {_storage._counters != nil}
   /// Clears the value of `counters`. Subsequent reads from it will return its default value.
-  public mutating func clearCounters() {self._counters = nil}
+  public mutating func clearCounters() {_uniqueStorage()._counters = nil}
 
   public var ledger: LedgerStatus {
-    get {_ledger ?? LedgerStatus()}
-    set {_ledger = newValue}
+    get {_storage._ledger ?? LedgerStatus()}
+    set {_uniqueStorage()._ledger = newValue}
   }
   /// Returns true if `ledger` has been explicitly set.
-  public var hasLedger: Bool {self._ledger != nil}
+  public var hasLedger: Bool {_storage._ledger != nil}
   /// Clears the value of `ledger`. Subsequent reads from it will return its default value.
-  public mutating func clearLedger() {self._ledger = nil}
+  public mutating func clearLedger() {_uniqueStorage()._ledger = nil}
 
-  public var workers: UInt32 = 0
+  public var workers: UInt32 {
+    get {_storage._workers}
+    set {_uniqueStorage()._workers = newValue}
+  }
 
-  public var liveBytes: UInt64 = 0
+  public var liveBytes: UInt64 {
+    get {_storage._liveBytes}
+    set {_uniqueStorage()._liveBytes = newValue}
+  }
+
+  public var backends: [BackendStatus] {
+    get {_storage._backends}
+    set {_uniqueStorage()._backends = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
-  fileprivate var _counters: Counters? = nil
-  fileprivate var _ledger: LedgerStatus? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct BackendStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  public var state: BackendState = .unspecified
+
+  /// Why it is not OPEN.
+  public var reason: String = String()
+
+  /// How long it rests yet; 0 where only an operator or new credentials end it.
+  public var restingMs: UInt64 = 0
+
+  /// The models that it serves.
+  public var models: [String] = []
+
+  /// Permits: given out now, and waited for.
+  public var requestsUnderWay: UInt32 = 0
+
+  public var requestsWaiting: UInt32 = 0
+
+  /// Limits; 0: none.
+  public var requestsPerMinuteMax: UInt32 = 0
+
+  public var tokensPerMinuteMax: UInt64 = 0
+
+  public var concurrentRequestsMax: UInt32 = 0
+
+  /// Since the process started.
+  public var requests: UInt64 = 0
+
+  public var tokens: UInt64 = 0
+
+  public var credentialsRefused: UInt64 = 0
+
+  public var rateLimited: UInt64 = 0
+
+  public var unavailable: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SetBackendPausedRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var backend: String = String()
+
+  public var paused: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SetBackendPausedResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct ModelStatus: Sendable {
@@ -421,6 +579,10 @@ public nonisolated struct SetPausedResponse: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "rerankd.v1"
 
+nonisolated extension BackendState: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0BACKEND_STATE_UNSPECIFIED\0\u{1}BACKEND_STATE_OPEN\0\u{1}BACKEND_STATE_RESTING\0\u{1}BACKEND_STATE_PROBING\0\u{1}BACKEND_STATE_CREDENTIALS_REFUSED\0\u{1}BACKEND_STATE_PAUSED\0")
+}
+
 nonisolated extension StatusRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StatusRequest"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
@@ -442,7 +604,147 @@ nonisolated extension StatusRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension StatusResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StatusResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}shard\0\u{1}epoch\0\u{3}uptime_ms\0\u{1}paused\0\u{1}models\0\u{1}counters\0\u{1}ledger\0\u{1}workers\0\u{3}live_bytes\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}shard\0\u{1}epoch\0\u{3}uptime_ms\0\u{1}paused\0\u{1}models\0\u{1}counters\0\u{1}ledger\0\u{1}workers\0\u{3}live_bytes\0\u{1}backends\0")
+
+  fileprivate class _StorageClass {
+    var _version: String = String()
+    var _shard: UInt32 = 0
+    var _epoch: UInt64 = 0
+    var _uptimeMs: UInt64 = 0
+    var _paused: Bool = false
+    var _models: [ModelStatus] = []
+    var _counters: Counters? = nil
+    var _ledger: LedgerStatus? = nil
+    var _workers: UInt32 = 0
+    var _liveBytes: UInt64 = 0
+    var _backends: [BackendStatus] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _version = source._version
+      _shard = source._shard
+      _epoch = source._epoch
+      _uptimeMs = source._uptimeMs
+      _paused = source._paused
+      _models = source._models
+      _counters = source._counters
+      _ledger = source._ledger
+      _workers = source._workers
+      _liveBytes = source._liveBytes
+      _backends = source._backends
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._version) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._shard) }()
+        case 3: try { try decoder.decodeSingularUInt64Field(value: &_storage._epoch) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._uptimeMs) }()
+        case 5: try { try decoder.decodeSingularBoolField(value: &_storage._paused) }()
+        case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._models) }()
+        case 7: try { try decoder.decodeSingularMessageField(value: &_storage._counters) }()
+        case 8: try { try decoder.decodeSingularMessageField(value: &_storage._ledger) }()
+        case 9: try { try decoder.decodeSingularUInt32Field(value: &_storage._workers) }()
+        case 10: try { try decoder.decodeSingularUInt64Field(value: &_storage._liveBytes) }()
+        case 11: try { try decoder.decodeRepeatedMessageField(value: &_storage._backends) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._version.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._version, fieldNumber: 1)
+      }
+      if _storage._shard != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._shard, fieldNumber: 2)
+      }
+      if _storage._epoch != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._epoch, fieldNumber: 3)
+      }
+      if _storage._uptimeMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._uptimeMs, fieldNumber: 4)
+      }
+      if _storage._paused != false {
+        try visitor.visitSingularBoolField(value: _storage._paused, fieldNumber: 5)
+      }
+      if !_storage._models.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._models, fieldNumber: 6)
+      }
+      try { if let v = _storage._counters {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+      } }()
+      try { if let v = _storage._ledger {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+      } }()
+      if _storage._workers != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._workers, fieldNumber: 9)
+      }
+      if _storage._liveBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._liveBytes, fieldNumber: 10)
+      }
+      if !_storage._backends.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._backends, fieldNumber: 11)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: StatusResponse, rhs: StatusResponse) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._shard != rhs_storage._shard {return false}
+        if _storage._epoch != rhs_storage._epoch {return false}
+        if _storage._uptimeMs != rhs_storage._uptimeMs {return false}
+        if _storage._paused != rhs_storage._paused {return false}
+        if _storage._models != rhs_storage._models {return false}
+        if _storage._counters != rhs_storage._counters {return false}
+        if _storage._ledger != rhs_storage._ledger {return false}
+        if _storage._workers != rhs_storage._workers {return false}
+        if _storage._liveBytes != rhs_storage._liveBytes {return false}
+        if _storage._backends != rhs_storage._backends {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension BackendStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".BackendStatus"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}state\0\u{1}reason\0\u{3}resting_ms\0\u{1}models\0\u{3}requests_under_way\0\u{3}requests_waiting\0\u{3}requests_per_minute_max\0\u{3}tokens_per_minute_max\0\u{3}concurrent_requests_max\0\u{1}requests\0\u{1}tokens\0\u{3}credentials_refused\0\u{3}rate_limited\0\u{1}unavailable\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -450,70 +752,145 @@ nonisolated extension StatusResponse: SwiftProtobuf.Message, SwiftProtobuf._Mess
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.version) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.shard) }()
-      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.uptimeMs) }()
-      case 5: try { try decoder.decodeSingularBoolField(value: &self.paused) }()
-      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.models) }()
-      case 7: try { try decoder.decodeSingularMessageField(value: &self._counters) }()
-      case 8: try { try decoder.decodeSingularMessageField(value: &self._ledger) }()
-      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.workers) }()
-      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.liveBytes) }()
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.state) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.restingMs) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.models) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.requestsUnderWay) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.requestsWaiting) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.requestsPerMinuteMax) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.tokensPerMinuteMax) }()
+      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.concurrentRequestsMax) }()
+      case 11: try { try decoder.decodeSingularUInt64Field(value: &self.requests) }()
+      case 12: try { try decoder.decodeSingularUInt64Field(value: &self.tokens) }()
+      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.credentialsRefused) }()
+      case 14: try { try decoder.decodeSingularUInt64Field(value: &self.rateLimited) }()
+      case 15: try { try decoder.decodeSingularUInt64Field(value: &self.unavailable) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.version.isEmpty {
-      try visitor.visitSingularStringField(value: self.version, fieldNumber: 1)
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
     }
-    if self.shard != 0 {
-      try visitor.visitSingularUInt32Field(value: self.shard, fieldNumber: 2)
+    if self.state != .unspecified {
+      try visitor.visitSingularEnumField(value: self.state, fieldNumber: 2)
     }
-    if self.epoch != 0 {
-      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 3)
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
     }
-    if self.uptimeMs != 0 {
-      try visitor.visitSingularUInt64Field(value: self.uptimeMs, fieldNumber: 4)
-    }
-    if self.paused != false {
-      try visitor.visitSingularBoolField(value: self.paused, fieldNumber: 5)
+    if self.restingMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.restingMs, fieldNumber: 4)
     }
     if !self.models.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.models, fieldNumber: 6)
+      try visitor.visitRepeatedStringField(value: self.models, fieldNumber: 5)
     }
-    try { if let v = self._counters {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
-    } }()
-    try { if let v = self._ledger {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
-    } }()
-    if self.workers != 0 {
-      try visitor.visitSingularUInt32Field(value: self.workers, fieldNumber: 9)
+    if self.requestsUnderWay != 0 {
+      try visitor.visitSingularUInt32Field(value: self.requestsUnderWay, fieldNumber: 6)
     }
-    if self.liveBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.liveBytes, fieldNumber: 10)
+    if self.requestsWaiting != 0 {
+      try visitor.visitSingularUInt32Field(value: self.requestsWaiting, fieldNumber: 7)
+    }
+    if self.requestsPerMinuteMax != 0 {
+      try visitor.visitSingularUInt32Field(value: self.requestsPerMinuteMax, fieldNumber: 8)
+    }
+    if self.tokensPerMinuteMax != 0 {
+      try visitor.visitSingularUInt64Field(value: self.tokensPerMinuteMax, fieldNumber: 9)
+    }
+    if self.concurrentRequestsMax != 0 {
+      try visitor.visitSingularUInt32Field(value: self.concurrentRequestsMax, fieldNumber: 10)
+    }
+    if self.requests != 0 {
+      try visitor.visitSingularUInt64Field(value: self.requests, fieldNumber: 11)
+    }
+    if self.tokens != 0 {
+      try visitor.visitSingularUInt64Field(value: self.tokens, fieldNumber: 12)
+    }
+    if self.credentialsRefused != 0 {
+      try visitor.visitSingularUInt64Field(value: self.credentialsRefused, fieldNumber: 13)
+    }
+    if self.rateLimited != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rateLimited, fieldNumber: 14)
+    }
+    if self.unavailable != 0 {
+      try visitor.visitSingularUInt64Field(value: self.unavailable, fieldNumber: 15)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: StatusResponse, rhs: StatusResponse) -> Bool {
-    if lhs.version != rhs.version {return false}
-    if lhs.shard != rhs.shard {return false}
-    if lhs.epoch != rhs.epoch {return false}
-    if lhs.uptimeMs != rhs.uptimeMs {return false}
-    if lhs.paused != rhs.paused {return false}
+  public static func ==(lhs: BackendStatus, rhs: BackendStatus) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.state != rhs.state {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.restingMs != rhs.restingMs {return false}
     if lhs.models != rhs.models {return false}
-    if lhs._counters != rhs._counters {return false}
-    if lhs._ledger != rhs._ledger {return false}
-    if lhs.workers != rhs.workers {return false}
-    if lhs.liveBytes != rhs.liveBytes {return false}
+    if lhs.requestsUnderWay != rhs.requestsUnderWay {return false}
+    if lhs.requestsWaiting != rhs.requestsWaiting {return false}
+    if lhs.requestsPerMinuteMax != rhs.requestsPerMinuteMax {return false}
+    if lhs.tokensPerMinuteMax != rhs.tokensPerMinuteMax {return false}
+    if lhs.concurrentRequestsMax != rhs.concurrentRequestsMax {return false}
+    if lhs.requests != rhs.requests {return false}
+    if lhs.tokens != rhs.tokens {return false}
+    if lhs.credentialsRefused != rhs.credentialsRefused {return false}
+    if lhs.rateLimited != rhs.rateLimited {return false}
+    if lhs.unavailable != rhs.unavailable {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SetBackendPausedRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SetBackendPausedRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}backend\0\u{1}paused\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.backend) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.paused) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.backend.isEmpty {
+      try visitor.visitSingularStringField(value: self.backend, fieldNumber: 1)
+    }
+    if self.paused != false {
+      try visitor.visitSingularBoolField(value: self.paused, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SetBackendPausedRequest, rhs: SetBackendPausedRequest) -> Bool {
+    if lhs.backend != rhs.backend {return false}
+    if lhs.paused != rhs.paused {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SetBackendPausedResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SetBackendPausedResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SetBackendPausedResponse, rhs: SetBackendPausedResponse) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -32,6 +32,10 @@ public nonisolated enum OverBudgetPolicy: SwiftProtobuf.Enum, Swift.CaseIterable
 
   /// The document's text is shortened from its end; the result names the document.
   case truncate // = 1
+
+  /// The document's text is scored in overlapping windows, each of which fits; its relevance score is
+  /// that of its best window, and the result names the document.
+  case windows // = 2
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -42,6 +46,7 @@ public nonisolated enum OverBudgetPolicy: SwiftProtobuf.Enum, Swift.CaseIterable
     switch rawValue {
     case 0: self = .reject
     case 1: self = .truncate
+    case 2: self = .windows
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -50,6 +55,7 @@ public nonisolated enum OverBudgetPolicy: SwiftProtobuf.Enum, Swift.CaseIterable
     switch self {
     case .reject: return 0
     case .truncate: return 1
+    case .windows: return 2
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -58,6 +64,7 @@ public nonisolated enum OverBudgetPolicy: SwiftProtobuf.Enum, Swift.CaseIterable
   public static let allCases: [OverBudgetPolicy] = [
     .reject,
     .truncate,
+    .windows,
   ]
 
 }
@@ -243,6 +250,10 @@ public nonisolated struct RerankRequest: Sendable {
 
   public var documentFailure: DocumentFailurePolicy = .failJob
 
+  /// Each document's text is shortened to so many tokens before the budget is checked; 0: it is not.
+  /// What was shortened is named in RerankResult.truncated_documents.
+  public var maxTokensPerDoc: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -371,6 +382,10 @@ public nonisolated struct JobSpec: Sendable {
   /// W3C trace context of the submitter.
   public var traceparent: String = String()
 
+  /// When the model's backend is out of service, the catalogue's fallbacks for the model may score the
+  /// job instead; RerankResult.model and .engine say who did.
+  public var allowFallback: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -484,11 +499,36 @@ public nonisolated struct RerankResult: Sendable {
 
   public var failedDocuments: [FailedDocument] = []
 
+  public var windowedDocuments: [WindowedDocument] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _usage: Usage? = nil
+}
+
+/// A document that was scored in windows.
+public nonisolated struct WindowedDocument: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var index: UInt32 = 0
+
+  public var windows: UInt32 = 0
+
+  /// The window whose score the document has, counted from 0, and where its text lies in the
+  /// document's, in bytes of UTF-8.
+  public var bestWindow: UInt32 = 0
+
+  public var bestStartByte: UInt64 = 0
+
+  public var bestEndByte: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 /// The end of one attempt.
@@ -559,7 +599,7 @@ public nonisolated struct JobOutcome: Sendable {
 fileprivate nonisolated let _protobuf_package = "rerankd.v1"
 
 nonisolated extension OverBudgetPolicy: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0OVER_BUDGET_POLICY_REJECT\0\u{1}OVER_BUDGET_POLICY_TRUNCATE\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0OVER_BUDGET_POLICY_REJECT\0\u{1}OVER_BUDGET_POLICY_TRUNCATE\0\u{1}OVER_BUDGET_POLICY_WINDOWS\0")
 }
 
 nonisolated extension DocumentFailurePolicy: SwiftProtobuf._ProtoNameProviding {
@@ -576,7 +616,7 @@ nonisolated extension AttemptEnd: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension RerankRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RerankRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}query\0\u{1}documents\0\u{3}top_n\0\u{1}instruction\0\u{3}over_budget\0\u{3}document_failure\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}query\0\u{1}documents\0\u{3}top_n\0\u{1}instruction\0\u{3}over_budget\0\u{3}document_failure\0\u{3}max_tokens_per_doc\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -590,6 +630,7 @@ nonisolated extension RerankRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
       case 4: try { try decoder.decodeSingularStringField(value: &self.instruction) }()
       case 5: try { try decoder.decodeSingularEnumField(value: &self.overBudget) }()
       case 6: try { try decoder.decodeSingularEnumField(value: &self.documentFailure) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.maxTokensPerDoc) }()
       default: break
       }
     }
@@ -618,6 +659,9 @@ nonisolated extension RerankRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if self.documentFailure != .failJob {
       try visitor.visitSingularEnumField(value: self.documentFailure, fieldNumber: 6)
     }
+    if self.maxTokensPerDoc != 0 {
+      try visitor.visitSingularUInt32Field(value: self.maxTokensPerDoc, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -628,6 +672,7 @@ nonisolated extension RerankRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if lhs.instruction != rhs.instruction {return false}
     if lhs.overBudget != rhs.overBudget {return false}
     if lhs.documentFailure != rhs.documentFailure {return false}
+    if lhs.maxTokensPerDoc != rhs.maxTokensPerDoc {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -784,7 +829,7 @@ nonisolated extension Image: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension JobSpec: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".JobSpec"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}tenant\0\u{1}priority\0\u{3}idempotency_key\0\u{3}reply_channel\0\u{3}reply_to\0\u{3}not_before_ms\0\u{3}deadline_ms\0\u{3}max_attempts\0\u{1}traceparent\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}tenant\0\u{1}priority\0\u{3}idempotency_key\0\u{3}reply_channel\0\u{3}reply_to\0\u{3}not_before_ms\0\u{3}deadline_ms\0\u{3}max_attempts\0\u{1}traceparent\0\u{3}allow_fallback\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -802,6 +847,7 @@ nonisolated extension JobSpec: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
       case 8: try { try decoder.decodeSingularUInt64Field(value: &self.deadlineMs) }()
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.maxAttempts) }()
       case 10: try { try decoder.decodeSingularStringField(value: &self.traceparent) }()
+      case 11: try { try decoder.decodeSingularBoolField(value: &self.allowFallback) }()
       default: break
       }
     }
@@ -838,6 +884,9 @@ nonisolated extension JobSpec: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
     if !self.traceparent.isEmpty {
       try visitor.visitSingularStringField(value: self.traceparent, fieldNumber: 10)
     }
+    if self.allowFallback != false {
+      try visitor.visitSingularBoolField(value: self.allowFallback, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -852,6 +901,7 @@ nonisolated extension JobSpec: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
     if lhs.deadlineMs != rhs.deadlineMs {return false}
     if lhs.maxAttempts != rhs.maxAttempts {return false}
     if lhs.traceparent != rhs.traceparent {return false}
+    if lhs.allowFallback != rhs.allowFallback {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1013,7 +1063,7 @@ nonisolated extension Usage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension RerankResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RerankResult"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}results\0\u{1}usage\0\u{1}model\0\u{1}engine\0\u{3}score_kind\0\u{1}precision\0\u{3}truncated_documents\0\u{3}failed_documents\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}results\0\u{1}usage\0\u{1}model\0\u{1}engine\0\u{3}score_kind\0\u{1}precision\0\u{3}truncated_documents\0\u{3}failed_documents\0\u{3}windowed_documents\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1029,6 +1079,7 @@ nonisolated extension RerankResult: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 6: try { try decoder.decodeSingularStringField(value: &self.precision) }()
       case 7: try { try decoder.decodeRepeatedUInt32Field(value: &self.truncatedDocuments) }()
       case 8: try { try decoder.decodeRepeatedMessageField(value: &self.failedDocuments) }()
+      case 9: try { try decoder.decodeRepeatedMessageField(value: &self.windowedDocuments) }()
       default: break
       }
     }
@@ -1063,6 +1114,9 @@ nonisolated extension RerankResult: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.failedDocuments.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.failedDocuments, fieldNumber: 8)
     }
+    if !self.windowedDocuments.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.windowedDocuments, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1075,6 +1129,57 @@ nonisolated extension RerankResult: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.precision != rhs.precision {return false}
     if lhs.truncatedDocuments != rhs.truncatedDocuments {return false}
     if lhs.failedDocuments != rhs.failedDocuments {return false}
+    if lhs.windowedDocuments != rhs.windowedDocuments {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WindowedDocument: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".WindowedDocument"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{1}windows\0\u{3}best_window\0\u{3}best_start_byte\0\u{3}best_end_byte\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.index) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.windows) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.bestWindow) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.bestStartByte) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.bestEndByte) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.index != 0 {
+      try visitor.visitSingularUInt32Field(value: self.index, fieldNumber: 1)
+    }
+    if self.windows != 0 {
+      try visitor.visitSingularUInt32Field(value: self.windows, fieldNumber: 2)
+    }
+    if self.bestWindow != 0 {
+      try visitor.visitSingularUInt32Field(value: self.bestWindow, fieldNumber: 3)
+    }
+    if self.bestStartByte != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bestStartByte, fieldNumber: 4)
+    }
+    if self.bestEndByte != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bestEndByte, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WindowedDocument, rhs: WindowedDocument) -> Bool {
+    if lhs.index != rhs.index {return false}
+    if lhs.windows != rhs.windows {return false}
+    if lhs.bestWindow != rhs.bestWindow {return false}
+    if lhs.bestStartByte != rhs.bestStartByte {return false}
+    if lhs.bestEndByte != rhs.bestEndByte {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

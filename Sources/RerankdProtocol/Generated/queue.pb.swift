@@ -354,6 +354,12 @@ public nonisolated struct ModelInfo: Sendable {
   /// Workers that serve it now.
   public var workers: UInt32 = 0
 
+  /// "embedded", or the name of its backend.
+  public var engine: String = String()
+
+  /// The models that may score its jobs in its stead, where a job allows it; in their order.
+  public var fallbacks: [String] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -882,7 +888,7 @@ nonisolated extension ListModelsResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension ModelInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ModelInfo"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}context_tokens\0\u{3}reserved_tokens\0\u{1}images\0\u{1}workers\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}context_tokens\0\u{3}reserved_tokens\0\u{1}images\0\u{1}workers\0\u{1}engine\0\u{1}fallbacks\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -895,6 +901,8 @@ nonisolated extension ModelInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.reservedTokens) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.images) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.workers) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.engine) }()
+      case 7: try { try decoder.decodeRepeatedStringField(value: &self.fallbacks) }()
       default: break
       }
     }
@@ -916,6 +924,12 @@ nonisolated extension ModelInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if self.workers != 0 {
       try visitor.visitSingularUInt32Field(value: self.workers, fieldNumber: 5)
     }
+    if !self.engine.isEmpty {
+      try visitor.visitSingularStringField(value: self.engine, fieldNumber: 6)
+    }
+    if !self.fallbacks.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.fallbacks, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -925,6 +939,8 @@ nonisolated extension ModelInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs.reservedTokens != rhs.reservedTokens {return false}
     if lhs.images != rhs.images {return false}
     if lhs.workers != rhs.workers {return false}
+    if lhs.engine != rhs.engine {return false}
+    if lhs.fallbacks != rhs.fallbacks {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

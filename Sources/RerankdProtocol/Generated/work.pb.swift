@@ -25,6 +25,54 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+public nonisolated enum BackendFault: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case none // = 0
+
+  /// 401, 403: the backend rests until its credentials change or a control call resumes it.
+  case credentialsRefused // = 1
+
+  /// 429: nothing is sent until the time it asked for is over.
+  case rateLimited // = 2
+
+  /// No connection, no answer in time, 5xx: counted by the backend's circuit breaker.
+  case unavailable // = 3
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .none
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .none
+    case 1: self = .credentialsRefused
+    case 2: self = .rateLimited
+    case 3: self = .unavailable
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .none: return 0
+    case .credentialsRefused: return 1
+    case .rateLimited: return 2
+    case .unavailable: return 3
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [BackendFault] = [
+    .none,
+    .credentialsRefused,
+    .rateLimited,
+    .unavailable,
+  ]
+
+}
+
 /// From worker to queue. Every field may be present in one message.
 public nonisolated struct WorkerMessage: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -51,6 +99,15 @@ public nonisolated struct WorkerMessage: Sendable {
 
   /// The worker takes nothing new from here on; it will finish or release what it holds.
   public var draining: Bool = false
+
+  /// Requests to remote backends, each of which needs a permit before it is sent.
+  public var permitRequests: [PermitRequest] = []
+
+  /// Permits that are of no more use: the request ended, or was never sent.
+  public var permitReports: [PermitReport] = []
+
+  /// Backends whose credentials changed since they were refused.
+  public var renewedCredentials: [String] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -172,15 +229,111 @@ public nonisolated struct AttemptFailure: Sendable {
   /// Whether another attempt can help.
   public var retryable: Bool = false
 
-  /// The backend refuses the credentials or is out of service: the attempt is not spent, and the
-  /// model rests until this long has passed (status.details.retry_after_ms) or a control call resumes it.
-  public var pauseModel: Bool = false
+  /// The attempt does not count against the job's: its backend takes nothing from anybody.
+  public var unspent: Bool = false
+
+  /// What the failure says of the backend.
+  public var fault: BackendFault = .none
+
+  /// A serialized PartialScores: kept by the queue, and given to the job's next attempt.
+  public var partialScores: Data = Data()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _status: CallStatus? = nil
+}
+
+/// Scores that a failed attempt had already. They hold for the engine and model that made them alone.
+public nonisolated struct PartialScores: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var model: String = String()
+
+  public var engine: String = String()
+
+  public var scoreKind: String = String()
+
+  public var scores: [PartialScore] = []
+
+  public var usage: Usage {
+    get {_usage ?? Usage()}
+    set {_usage = newValue}
+  }
+  /// Returns true if `usage` has been explicitly set.
+  public var hasUsage: Bool {self._usage != nil}
+  /// Clears the value of `usage`. Subsequent reads from it will return its default value.
+  public mutating func clearUsage() {self._usage = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _usage: Usage? = nil
+}
+
+public nonisolated struct PartialScore: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var index: UInt32 = 0
+
+  public var relevanceScore: Float = 0
+
+  public var rankingKey: Float = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Limits and health of a backend are the queue's, since N workers would make them N times.
+public nonisolated struct PermitRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Chosen by the worker, never reused on one stream.
+  public var permitID: UInt64 = 0
+
+  public var backend: String = String()
+
+  /// What the request will cost, as far as the worker can tell.
+  public var tokens: UInt64 = 0
+
+  /// The job that it is for.
+  public var jobID: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct PermitReport: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var permitID: UInt64 = 0
+
+  /// The request was not sent: its share goes back.
+  public var unused: Bool = false
+
+  public var fault: BackendFault = .none
+
+  /// With RATE_LIMITED and UNAVAILABLE, where the backend said so.
+  public var retryAfterMs: UInt64 = 0
+
+  /// Why, for people.
+  public var message: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 /// From queue to worker.
@@ -210,11 +363,48 @@ public nonisolated struct QueueMessage: Sendable {
   /// Finish what is held and detach; the stream ends with OK.
   public var drain: Bool = false
 
+  public var grantedPermits: [PermitGrant] = []
+
+  public var refusedPermits: [PermitRefusal] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _attached: Attached? = nil
+}
+
+/// Leave to send one request, now: not after valid_ms, counted from when the worker has it.
+public nonisolated struct PermitGrant: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var permitID: UInt64 = 0
+
+  public var validMs: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// The backend rests; what waits for it is given up for this time (AttemptFailure.unspent).
+public nonisolated struct PermitRefusal: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var permitID: UInt64 = 0
+
+  /// How long it rests, as far as the queue can tell.
+  public var retryAfterMs: UInt64 = 0
+
+  public var reason: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct Attached: Sendable {
@@ -252,6 +442,7 @@ public nonisolated struct Assignment: Sendable {
   /// Clears the value of `lease`. Subsequent reads from it will return its default value.
   public mutating func clearLease() {self._lease = nil}
 
+  /// The model that is to score: the job's, or one of its fallbacks.
   public var model: String = String()
 
   public var tenant: String = String()
@@ -264,6 +455,9 @@ public nonisolated struct Assignment: Sendable {
 
   public var traceparent: String = String()
 
+  /// A serialized PartialScores of the attempt before.
+  public var partialScores: Data = Data()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -275,9 +469,13 @@ public nonisolated struct Assignment: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "rerankd.v1"
 
+nonisolated extension BackendFault: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0BACKEND_FAULT_NONE\0\u{1}BACKEND_FAULT_CREDENTIALS_REFUSED\0\u{1}BACKEND_FAULT_RATE_LIMITED\0\u{1}BACKEND_FAULT_UNAVAILABLE\0")
+}
+
 nonisolated extension WorkerMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".WorkerMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attach\0\u{1}progress\0\u{1}outcomes\0\u{1}released\0\u{1}draining\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attach\0\u{1}progress\0\u{1}outcomes\0\u{1}released\0\u{1}draining\0\u{3}permit_requests\0\u{3}permit_reports\0\u{3}renewed_credentials\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -290,6 +488,9 @@ nonisolated extension WorkerMessage: SwiftProtobuf.Message, SwiftProtobuf._Messa
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.outcomes) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.released) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.draining) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.permitRequests) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.permitReports) }()
+      case 8: try { try decoder.decodeRepeatedStringField(value: &self.renewedCredentials) }()
       default: break
       }
     }
@@ -315,6 +516,15 @@ nonisolated extension WorkerMessage: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if self.draining != false {
       try visitor.visitSingularBoolField(value: self.draining, fieldNumber: 5)
     }
+    if !self.permitRequests.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.permitRequests, fieldNumber: 6)
+    }
+    if !self.permitReports.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.permitReports, fieldNumber: 7)
+    }
+    if !self.renewedCredentials.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.renewedCredentials, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -324,6 +534,9 @@ nonisolated extension WorkerMessage: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if lhs.outcomes != rhs.outcomes {return false}
     if lhs.released != rhs.released {return false}
     if lhs.draining != rhs.draining {return false}
+    if lhs.permitRequests != rhs.permitRequests {return false}
+    if lhs.permitReports != rhs.permitReports {return false}
+    if lhs.renewedCredentials != rhs.renewedCredentials {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -503,7 +716,7 @@ nonisolated extension AttemptOutcome: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension AttemptFailure: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AttemptFailure"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}retryable\0\u{3}pause_model\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}retryable\0\u{2}\u{2}unspent\0\u{1}fault\0\u{3}partial_scores\0\u{c}\u{3}\u{1}")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -513,7 +726,9 @@ nonisolated extension AttemptFailure: SwiftProtobuf.Message, SwiftProtobuf._Mess
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._status) }()
       case 2: try { try decoder.decodeSingularBoolField(value: &self.retryable) }()
-      case 3: try { try decoder.decodeSingularBoolField(value: &self.pauseModel) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.unspent) }()
+      case 5: try { try decoder.decodeSingularEnumField(value: &self.fault) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self.partialScores) }()
       default: break
       }
     }
@@ -530,8 +745,14 @@ nonisolated extension AttemptFailure: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if self.retryable != false {
       try visitor.visitSingularBoolField(value: self.retryable, fieldNumber: 2)
     }
-    if self.pauseModel != false {
-      try visitor.visitSingularBoolField(value: self.pauseModel, fieldNumber: 3)
+    if self.unspent != false {
+      try visitor.visitSingularBoolField(value: self.unspent, fieldNumber: 4)
+    }
+    if self.fault != .none {
+      try visitor.visitSingularEnumField(value: self.fault, fieldNumber: 5)
+    }
+    if !self.partialScores.isEmpty {
+      try visitor.visitSingularBytesField(value: self.partialScores, fieldNumber: 6)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -539,7 +760,198 @@ nonisolated extension AttemptFailure: SwiftProtobuf.Message, SwiftProtobuf._Mess
   public static func ==(lhs: AttemptFailure, rhs: AttemptFailure) -> Bool {
     if lhs._status != rhs._status {return false}
     if lhs.retryable != rhs.retryable {return false}
-    if lhs.pauseModel != rhs.pauseModel {return false}
+    if lhs.unspent != rhs.unspent {return false}
+    if lhs.fault != rhs.fault {return false}
+    if lhs.partialScores != rhs.partialScores {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PartialScores: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PartialScores"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}engine\0\u{3}score_kind\0\u{1}scores\0\u{1}usage\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.model) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.engine) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.scoreKind) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.scores) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._usage) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.model.isEmpty {
+      try visitor.visitSingularStringField(value: self.model, fieldNumber: 1)
+    }
+    if !self.engine.isEmpty {
+      try visitor.visitSingularStringField(value: self.engine, fieldNumber: 2)
+    }
+    if !self.scoreKind.isEmpty {
+      try visitor.visitSingularStringField(value: self.scoreKind, fieldNumber: 3)
+    }
+    if !self.scores.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.scores, fieldNumber: 4)
+    }
+    try { if let v = self._usage {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: PartialScores, rhs: PartialScores) -> Bool {
+    if lhs.model != rhs.model {return false}
+    if lhs.engine != rhs.engine {return false}
+    if lhs.scoreKind != rhs.scoreKind {return false}
+    if lhs.scores != rhs.scores {return false}
+    if lhs._usage != rhs._usage {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PartialScore: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PartialScore"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{3}relevance_score\0\u{3}ranking_key\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.index) }()
+      case 2: try { try decoder.decodeSingularFloatField(value: &self.relevanceScore) }()
+      case 3: try { try decoder.decodeSingularFloatField(value: &self.rankingKey) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.index != 0 {
+      try visitor.visitSingularUInt32Field(value: self.index, fieldNumber: 1)
+    }
+    if self.relevanceScore.bitPattern != 0 {
+      try visitor.visitSingularFloatField(value: self.relevanceScore, fieldNumber: 2)
+    }
+    if self.rankingKey.bitPattern != 0 {
+      try visitor.visitSingularFloatField(value: self.rankingKey, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: PartialScore, rhs: PartialScore) -> Bool {
+    if lhs.index != rhs.index {return false}
+    if lhs.relevanceScore != rhs.relevanceScore {return false}
+    if lhs.rankingKey != rhs.rankingKey {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PermitRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PermitRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}permit_id\0\u{1}backend\0\u{1}tokens\0\u{3}job_id\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.permitID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.backend) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.tokens) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.jobID) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.permitID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.permitID, fieldNumber: 1)
+    }
+    if !self.backend.isEmpty {
+      try visitor.visitSingularStringField(value: self.backend, fieldNumber: 2)
+    }
+    if self.tokens != 0 {
+      try visitor.visitSingularUInt64Field(value: self.tokens, fieldNumber: 3)
+    }
+    if self.jobID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.jobID, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: PermitRequest, rhs: PermitRequest) -> Bool {
+    if lhs.permitID != rhs.permitID {return false}
+    if lhs.backend != rhs.backend {return false}
+    if lhs.tokens != rhs.tokens {return false}
+    if lhs.jobID != rhs.jobID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PermitReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PermitReport"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}permit_id\0\u{1}unused\0\u{1}fault\0\u{3}retry_after_ms\0\u{1}message\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.permitID) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.unused) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.fault) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.retryAfterMs) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.message) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.permitID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.permitID, fieldNumber: 1)
+    }
+    if self.unused != false {
+      try visitor.visitSingularBoolField(value: self.unused, fieldNumber: 2)
+    }
+    if self.fault != .none {
+      try visitor.visitSingularEnumField(value: self.fault, fieldNumber: 3)
+    }
+    if self.retryAfterMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.retryAfterMs, fieldNumber: 4)
+    }
+    if !self.message.isEmpty {
+      try visitor.visitSingularStringField(value: self.message, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: PermitReport, rhs: PermitReport) -> Bool {
+    if lhs.permitID != rhs.permitID {return false}
+    if lhs.unused != rhs.unused {return false}
+    if lhs.fault != rhs.fault {return false}
+    if lhs.retryAfterMs != rhs.retryAfterMs {return false}
+    if lhs.message != rhs.message {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -547,7 +959,7 @@ nonisolated extension AttemptFailure: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension QueueMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".QueueMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attached\0\u{1}assignments\0\u{3}recorded_job_ids\0\u{1}revoked\0\u{1}drain\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attached\0\u{1}assignments\0\u{3}recorded_job_ids\0\u{1}revoked\0\u{1}drain\0\u{3}granted_permits\0\u{3}refused_permits\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -560,6 +972,8 @@ nonisolated extension QueueMessage: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 3: try { try decoder.decodeRepeatedUInt64Field(value: &self.recordedJobIds) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.revoked) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.drain) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.grantedPermits) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.refusedPermits) }()
       default: break
       }
     }
@@ -585,6 +999,12 @@ nonisolated extension QueueMessage: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.drain != false {
       try visitor.visitSingularBoolField(value: self.drain, fieldNumber: 5)
     }
+    if !self.grantedPermits.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.grantedPermits, fieldNumber: 6)
+    }
+    if !self.refusedPermits.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.refusedPermits, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -594,6 +1014,83 @@ nonisolated extension QueueMessage: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.recordedJobIds != rhs.recordedJobIds {return false}
     if lhs.revoked != rhs.revoked {return false}
     if lhs.drain != rhs.drain {return false}
+    if lhs.grantedPermits != rhs.grantedPermits {return false}
+    if lhs.refusedPermits != rhs.refusedPermits {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PermitGrant: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PermitGrant"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}permit_id\0\u{3}valid_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.permitID) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.validMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.permitID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.permitID, fieldNumber: 1)
+    }
+    if self.validMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.validMs, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: PermitGrant, rhs: PermitGrant) -> Bool {
+    if lhs.permitID != rhs.permitID {return false}
+    if lhs.validMs != rhs.validMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PermitRefusal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PermitRefusal"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}permit_id\0\u{3}retry_after_ms\0\u{1}reason\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.permitID) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.retryAfterMs) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.permitID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.permitID, fieldNumber: 1)
+    }
+    if self.retryAfterMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.retryAfterMs, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: PermitRefusal, rhs: PermitRefusal) -> Bool {
+    if lhs.permitID != rhs.permitID {return false}
+    if lhs.retryAfterMs != rhs.retryAfterMs {return false}
+    if lhs.reason != rhs.reason {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -651,7 +1148,7 @@ nonisolated extension Attached: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension Assignment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Assignment"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{1}model\0\u{1}tenant\0\u{3}remaining_ms\0\u{1}request\0\u{1}traceparent\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{1}model\0\u{1}tenant\0\u{3}remaining_ms\0\u{1}request\0\u{1}traceparent\0\u{3}partial_scores\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -665,6 +1162,7 @@ nonisolated extension Assignment: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.remainingMs) }()
       case 5: try { try decoder.decodeSingularBytesField(value: &self.request) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.traceparent) }()
+      case 7: try { try decoder.decodeSingularBytesField(value: &self.partialScores) }()
       default: break
       }
     }
@@ -693,6 +1191,9 @@ nonisolated extension Assignment: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if !self.traceparent.isEmpty {
       try visitor.visitSingularStringField(value: self.traceparent, fieldNumber: 6)
     }
+    if !self.partialScores.isEmpty {
+      try visitor.visitSingularBytesField(value: self.partialScores, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -703,6 +1204,7 @@ nonisolated extension Assignment: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs.remainingMs != rhs.remainingMs {return false}
     if lhs.request != rhs.request {return false}
     if lhs.traceparent != rhs.traceparent {return false}
+    if lhs.partialScores != rhs.partialScores {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -144,7 +144,7 @@ extension CallDecoder {
       message: failed.status.message.prefix(utf8Bytes: limits.failureMessageBytesMax),
       retryable: failed.retryable,
       retryAfterMs: retryAfter == 0 ? nil : Int64(clamping: retryAfter),
-      pausesModel: failed.pauseModel)
+      pausesModel: failed.unspent)
   }
 }
 
