@@ -25,6 +25,17 @@ public protocol RerankEngine: Sendable {
   /// - Throws: ``EngineError``; `CancellationError` when the task was cancelled.
   func score(_ request: ScoringRequest, progress: @escaping @Sendable () -> Void) async throws
     -> ScoringResult
+
+  /// The engine's name, each time that credentials which its backend had refused have changed: what
+  /// rests for them can be tried again. Ends with the engine. For one listener.
+  func renewedCredentials() -> AsyncStream<String>
+}
+
+extension RerankEngine {
+  /// An engine without credentials has none that change.
+  public func renewedCredentials() -> AsyncStream<String> {
+    AsyncStream { $0.finish() }
+  }
 }
 
 /// What a model takes.
