@@ -374,6 +374,23 @@ public nonisolated struct Counters: @unchecked Sendable {
     set {_uniqueStorage()._malformedMessages = newValue}
   }
 
+  /// Assignments to a fallback of the job's model.
+  public var fallbacks: UInt64 {
+    get {_storage._fallbacks}
+    set {_uniqueStorage()._fallbacks = newValue}
+  }
+
+  /// Scores of failed attempts that the next attempt was or will be given, and those that were too large.
+  public var partialScoresKept: UInt64 {
+    get {_storage._partialScoresKept}
+    set {_uniqueStorage()._partialScoresKept = newValue}
+  }
+
+  public var partialScoresDropped: UInt64 {
+    get {_storage._partialScoresDropped}
+    set {_uniqueStorage()._partialScoresDropped = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -957,7 +974,7 @@ nonisolated extension ModelStatus: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Counters"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}submitted\0\u{1}refused\0\u{1}duplicates\0\u{1}assigned\0\u{1}succeeded\0\u{1}dead\0\u{1}cancelled\0\u{1}expired\0\u{1}retried\0\u{3}leases_lost\0\u{1}released\0\u{1}deliveries\0\u{1}redeliveries\0\u{3}deliveries_parked\0\u{3}superseded_outcomes\0\u{3}bare_accepted\0\u{3}bare_rejected\0\u{3}push_replies_sent\0\u{3}push_replies_dropped\0\u{3}malformed_messages\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}submitted\0\u{1}refused\0\u{1}duplicates\0\u{1}assigned\0\u{1}succeeded\0\u{1}dead\0\u{1}cancelled\0\u{1}expired\0\u{1}retried\0\u{3}leases_lost\0\u{1}released\0\u{1}deliveries\0\u{1}redeliveries\0\u{3}deliveries_parked\0\u{3}superseded_outcomes\0\u{3}bare_accepted\0\u{3}bare_rejected\0\u{3}push_replies_sent\0\u{3}push_replies_dropped\0\u{3}malformed_messages\0\u{1}fallbacks\0\u{3}partial_scores_kept\0\u{3}partial_scores_dropped\0")
 
   fileprivate class _StorageClass {
     var _submitted: UInt64 = 0
@@ -980,6 +997,9 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _pushRepliesSent: UInt64 = 0
     var _pushRepliesDropped: UInt64 = 0
     var _malformedMessages: UInt64 = 0
+    var _fallbacks: UInt64 = 0
+    var _partialScoresKept: UInt64 = 0
+    var _partialScoresDropped: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1010,6 +1030,9 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _pushRepliesSent = source._pushRepliesSent
       _pushRepliesDropped = source._pushRepliesDropped
       _malformedMessages = source._malformedMessages
+      _fallbacks = source._fallbacks
+      _partialScoresKept = source._partialScoresKept
+      _partialScoresDropped = source._partialScoresDropped
     }
   }
 
@@ -1048,6 +1071,9 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 18: try { try decoder.decodeSingularUInt64Field(value: &_storage._pushRepliesSent) }()
         case 19: try { try decoder.decodeSingularUInt64Field(value: &_storage._pushRepliesDropped) }()
         case 20: try { try decoder.decodeSingularUInt64Field(value: &_storage._malformedMessages) }()
+        case 21: try { try decoder.decodeSingularUInt64Field(value: &_storage._fallbacks) }()
+        case 22: try { try decoder.decodeSingularUInt64Field(value: &_storage._partialScoresKept) }()
+        case 23: try { try decoder.decodeSingularUInt64Field(value: &_storage._partialScoresDropped) }()
         default: break
         }
       }
@@ -1116,6 +1142,15 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       if _storage._malformedMessages != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._malformedMessages, fieldNumber: 20)
       }
+      if _storage._fallbacks != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._fallbacks, fieldNumber: 21)
+      }
+      if _storage._partialScoresKept != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._partialScoresKept, fieldNumber: 22)
+      }
+      if _storage._partialScoresDropped != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._partialScoresDropped, fieldNumber: 23)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1145,6 +1180,9 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._pushRepliesSent != rhs_storage._pushRepliesSent {return false}
         if _storage._pushRepliesDropped != rhs_storage._pushRepliesDropped {return false}
         if _storage._malformedMessages != rhs_storage._malformedMessages {return false}
+        if _storage._fallbacks != rhs_storage._fallbacks {return false}
+        if _storage._partialScoresKept != rhs_storage._partialScoresKept {return false}
+        if _storage._partialScoresDropped != rhs_storage._partialScoresDropped {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -268,6 +268,10 @@ public nonisolated struct PartialScores: Sendable {
   /// Clears the value of `usage`. Subsequent reads from it will return its default value.
   public mutating func clearUsage() {self._usage = nil}
 
+  /// How many texts the engine was to score, of which PartialScore.index counts: a worker that cuts the
+  /// job's documents into others has no use for the scores.
+  public var texts: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -330,6 +334,9 @@ public nonisolated struct PermitReport: Sendable {
 
   /// Why, for people.
   public var message: String = String()
+
+  /// The request was given up before its answer: it says nothing of the backend.
+  public var unfinished: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -770,7 +777,7 @@ nonisolated extension AttemptFailure: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension PartialScores: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".PartialScores"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}engine\0\u{3}score_kind\0\u{1}scores\0\u{1}usage\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}engine\0\u{3}score_kind\0\u{1}scores\0\u{1}usage\0\u{1}texts\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -783,6 +790,7 @@ nonisolated extension PartialScores: SwiftProtobuf.Message, SwiftProtobuf._Messa
       case 3: try { try decoder.decodeSingularStringField(value: &self.scoreKind) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.scores) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._usage) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.texts) }()
       default: break
       }
     }
@@ -808,6 +816,9 @@ nonisolated extension PartialScores: SwiftProtobuf.Message, SwiftProtobuf._Messa
     try { if let v = self._usage {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     } }()
+    if self.texts != 0 {
+      try visitor.visitSingularUInt32Field(value: self.texts, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -817,6 +828,7 @@ nonisolated extension PartialScores: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if lhs.scoreKind != rhs.scoreKind {return false}
     if lhs.scores != rhs.scores {return false}
     if lhs._usage != rhs._usage {return false}
+    if lhs.texts != rhs.texts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -909,7 +921,7 @@ nonisolated extension PermitRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension PermitReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".PermitReport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}permit_id\0\u{1}unused\0\u{1}fault\0\u{3}retry_after_ms\0\u{1}message\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}permit_id\0\u{1}unused\0\u{1}fault\0\u{3}retry_after_ms\0\u{1}message\0\u{1}unfinished\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -922,6 +934,7 @@ nonisolated extension PermitReport: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 3: try { try decoder.decodeSingularEnumField(value: &self.fault) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.retryAfterMs) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.message) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.unfinished) }()
       default: break
       }
     }
@@ -943,6 +956,9 @@ nonisolated extension PermitReport: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.message.isEmpty {
       try visitor.visitSingularStringField(value: self.message, fieldNumber: 5)
     }
+    if self.unfinished != false {
+      try visitor.visitSingularBoolField(value: self.unfinished, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -952,6 +968,7 @@ nonisolated extension PermitReport: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.fault != rhs.fault {return false}
     if lhs.retryAfterMs != rhs.retryAfterMs {return false}
     if lhs.message != rhs.message {return false}
+    if lhs.unfinished != rhs.unfinished {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
