@@ -27,22 +27,40 @@ public struct BudgetReport: Sendable {
   /// How many refused documents ``rejection`` names.
   public static let namedDocumentsMax = 20
 
+  /// What the engine scores as one document: a whole one, or a window of one.
+  public struct Passage: Sendable, Equatable {
+    /// The document's position in the request.
+    public var document: Int
+    /// Where a window's text lies in its document's (``RerankContent/text``), in bytes of UTF-8; nil
+    /// for a whole document.
+    public var window: Range<Int>?
+
+    public init(document: Int, window: Range<Int>? = nil) {
+      self.document = document
+      self.window = window
+    }
+  }
+
   /// With shortened documents where they were asked for, and refused ones still in it.
-  public internal(set) var request: ScoringRequest
+  public private(set) var request: ScoringRequest
   /// Positions of documents whose text was shortened, ascending.
-  public internal(set) var truncatedDocuments: [Int] = []
+  public private(set) var truncatedDocuments: [Int] = []
   /// Ascending by position.
   public private(set) var refusedDocuments: [RefusedDocument] = []
   private let counter: any TokenCounter
   /// The query's tokens and the prompt's.
   private let pairTokensBeyondDocument: Int
   private var accepted: [AcceptedDocument] = []
+  /// How many ``passages`` there are.
+  private(set) var passageCount = 0
 
   private struct AcceptedDocument {
     var index: Int
     var imageTokens: Int
     /// nil while not counted.
     var textTokens: Int?
+    /// nil where it is scored as a whole.
+    var windows: [Range<Int>]?
   }
 
   init(request: ScoringRequest, counter: any TokenCounter, pairTokensBeyondDocument: Int) {
@@ -52,12 +70,23 @@ public struct BudgetReport: Sendable {
   }
 
   /// Documents are accepted and refused in their order.
-  mutating func accept(_ index: Int, imageTokens: Int, textTokens: Int?) {
+  mutating func accept(
+    _ index: Int, imageTokens: Int, textTokens: Int?, windows: [Range<Int>]?
+  ) {
     accepted.append(
-      AcceptedDocument(index: index, imageTokens: imageTokens, textTokens: textTokens))
+      AcceptedDocument(
+        index: index, imageTokens: imageTokens, textTokens: textTokens, windows: windows))
+    passageCount += windows?.count ?? 1
+  }
+
+  /// Before the document is accepted or refused; once or more.
+  mutating func truncate(_ index: Int, to document: RerankContent) {
+    request.documents[index] = document
+    if truncatedDocuments.last != index { truncatedDocuments.append(index) }
   }
 
   mutating func refuse(_ index: Int, _ refusal: DocumentRefusal) {
+    if truncatedDocuments.last == index { truncatedDocuments.removeLast() }
     refusedDocuments.append(
       RefusedDocument(
         index: index, code: refusal.error.code, message: refusal.error.message,
@@ -67,12 +96,28 @@ public struct BudgetReport: Sendable {
   /// Positions of the documents that can be scored, ascending.
   public var acceptedDocuments: [Int] { accepted.map(\.index) }
 
-  /// The request with the documents of ``acceptedDocuments`` alone.
+  /// What ``acceptedRequest`` has as its documents: those that can be scored, ascending, a long one as
+  /// its windows where the request asked for that.
+  public var passages: [Passage] {
+    accepted.flatMap { document in
+      document.windows?.map { Passage(document: document.index, window: $0) }
+        ?? [Passage(document: document.index)]
+    }
+  }
+
+  /// The request with ``passages`` as its documents.
   public var acceptedRequest: ScoringRequest {
-    guard !refusedDocuments.isEmpty else { return request }
-    var accepted = request
-    accepted.documents = acceptedDocuments.map { request.documents[$0] }
-    return accepted
+    var request = request
+    request.documents = accepted.flatMap(contents)
+    return request
+  }
+
+  private func contents(_ document: AcceptedDocument) -> [RerankContent] {
+    let whole = request.documents[document.index]
+    guard let windows = document.windows else { return [whole] }
+    let text = whole.text
+    let images = whole.parts.filter { if case .text = $0 { false } else { true } }
+    return windows.map { RerankContent(parts: images + [.text(text.bytes($0))]) }
   }
 
   /// Why the request as a whole is refused, when each of its documents has to be scored; nil when all
@@ -87,12 +132,16 @@ public struct BudgetReport: Sendable {
         + sentences.joined(separator: "; "))
   }
 
-  /// What scoring the accepted documents takes: the sum over their pairs, as rerank servers report
-  /// it, since the model reads the query again with each document.
+  /// What scoring ``passages`` takes: the sum over their pairs, as rerank servers report it, since the
+  /// model reads the query again with each.
   public func usage() -> TokenUsage {
     let tokens = accepted.reduce(0) { sum, document in
-      let text = document.textTokens ?? counter.count(request.documents[document.index].text)
-      return sum + pairTokensBeyondDocument + document.imageTokens + text
+      if let textTokens = document.textTokens {
+        return sum + pairTokensBeyondDocument + document.imageTokens + textTokens
+      }
+      return contents(document).reduce(sum) {
+        $0 + pairTokensBeyondDocument + document.imageTokens + counter.count($1.text)
+      }
     }
     return TokenUsage(
       promptTokens: tokens, totalTokens: tokens, estimated: counter.isEstimate)

@@ -11,16 +11,27 @@ public struct TokenBudget: Sendable {
     case reject
     /// The document's text is shortened from its end.
     case truncate
+    /// The document's text is scored in overlapping windows, its images with each of them.
+    case windows
   }
 
-  private let model: EngineModel
-  private let counter: any TokenCounter
+  let model: EngineModel
+  let counter: any TokenCounter
   private let policy: Policy
+  private let documentTokensMax: Int?
+  private let windowLimits: WindowLimits
 
-  public init(model: EngineModel, counter: any TokenCounter, policy: Policy) {
+  /// - Parameter documentTokensMax: each document's text is shortened to so many tokens before it is
+  ///   held against the context; nil: it is not.
+  public init(
+    model: EngineModel, counter: any TokenCounter, policy: Policy, documentTokensMax: Int? = nil,
+    windowLimits: WindowLimits = WindowLimits()
+  ) {
     self.model = model
     self.counter = counter
     self.policy = policy
+    self.documentTokensMax = documentTokensMax
+    self.windowLimits = windowLimits
   }
 
   /// What the query and a document may take together.
@@ -34,32 +45,12 @@ public struct TokenBudget: Sendable {
   public func check(_ request: ScoringRequest) throws(EngineError) -> BudgetReport {
     guard !request.documents.isEmpty else { throw .invalid("the request has no documents") }
     let query = try queryTokens(request)
-    let left = tokensMax - query.context
     var report = BudgetReport(
       request: request, counter: counter,
       pairTokensBeyondDocument: query.usage + model.reservedTokens)
     for index in request.documents.indices {
       do throws(DocumentRefusal) {
-        let document = request.documents[index]
-        let images = try imageTokens(of: document, name: "document \(index)")
-        let text = document.text
-        if images.context + counter.countMax(text) <= left {
-          report.accept(index, imageTokens: images.usage, textTokens: nil)
-          continue
-        }
-        let tokens = counter.count(text)
-        if images.context + tokens <= left {
-          report.accept(index, imageTokens: images.usage, textTokens: tokens)
-        } else if policy == .truncate,
-          let shortened = shorten(document, toTokens: left - images.context)
-        {
-          report.request.documents[index] = shortened
-          report.truncatedDocuments.append(index)
-          report.accept(index, imageTokens: images.usage, textTokens: nil)
-        } else {
-          let pair = query.context + images.context + tokens + model.reservedTokens
-          throw overBudget(index, pair)
-        }
+        try check(index, query: query, in: &report)
       } catch {
         report.refuse(index, error)
       }
@@ -67,7 +58,91 @@ public struct TokenBudget: Sendable {
     return report
   }
 
-  private struct Tokens {
+  private func check(
+    _ index: Int, query: Tokens, in report: inout BudgetReport
+  ) throws(DocumentRefusal) {
+    let images = try imageTokens(of: report.request.documents[index], name: "document \(index)")
+    if let documentTokensMax {
+      try shortenDocument(index, toTokens: documentTokensMax, in: &report)
+    }
+    let document = report.request.documents[index]
+    let text = document.text
+    let left = tokensMax - query.context - images.context
+    if counter.countMax(text) <= left {
+      return try accept(index, imageTokens: images.usage, in: &report)
+    }
+    let tokens = counter.count(text)
+    if tokens <= left {
+      return try accept(index, imageTokens: images.usage, textTokens: tokens, in: &report)
+    }
+    switch policy {
+    case .truncate:
+      guard let shortened = shorten(document, toTokens: left) else { break }
+      report.truncate(index, to: shortened)
+      return try accept(index, imageTokens: images.usage, in: &report)
+    case .windows where left > 0:
+      let windows = try windows(of: text, index, tokens: left)
+      return try accept(index, imageTokens: images.usage, windows: windows, in: &report)
+    case .reject, .windows: break
+    }
+    let pair = tokensMax - left + tokens + model.reservedTokens
+    throw DocumentRefusal(
+      error: .invalid(
+        "document \(index) makes a pair of \(described(pair)); \(model.name) takes "
+          + "\(model.contextTokens)"),
+      tokens: pair, tokensMax: model.contextTokens)
+  }
+
+  private func accept(
+    _ index: Int, imageTokens: Int, textTokens: Int? = nil, windows: [Range<Int>]? = nil,
+    in report: inout BudgetReport
+  ) throws(DocumentRefusal) {
+    let passages = report.passageCount + (windows?.count ?? 1)
+    guard passages <= windowLimits.passagesMax else {
+      throw DocumentRefusal(
+        error: .invalid(
+          "document \(index) would bring the request to \(passages) passages, windows of long "
+            + "documents included; \(windowLimits.passagesMax) are taken: send fewer documents"))
+    }
+    report.accept(index, imageTokens: imageTokens, textTokens: textTokens, windows: windows)
+  }
+
+  private func windows(
+    of text: String, _ index: Int, tokens: Int
+  ) throws(DocumentRefusal) -> [Range<Int>] {
+    let windows = TextWindows(counter: counter, tokensMax: tokens, limits: windowLimits)
+    do throws(TextWindows.Problem) {
+      return try windows.ranges(of: text)
+    } catch {
+      let problem =
+        switch error {
+        case .characterTooLong(let start):
+          "the character at byte \(start) alone has more than the \(tokens) tokens of a window"
+        case .tooMany:
+          "it would make more than \(windowLimits.windowsMax) windows of \(described(tokens)); "
+            + "shorten it, or set max_tokens_per_doc"
+        }
+      throw DocumentRefusal(
+        error: .invalid("document \(index) cannot be scored in windows: \(problem)"))
+    }
+  }
+
+  private func shortenDocument(
+    _ index: Int, toTokens tokensMax: Int, in report: inout BudgetReport
+  ) throws(DocumentRefusal) {
+    let document = report.request.documents[index]
+    let text = document.text
+    guard counter.countMax(text) > tokensMax, counter.count(text) > tokensMax else { return }
+    guard let shortened = shorten(document, toTokens: tokensMax) else {
+      throw DocumentRefusal(
+        error: .invalid(
+          "document \(index) has no text left when it is shortened to the \(tokensMax) tokens of "
+            + "max_tokens_per_doc"))
+    }
+    report.truncate(index, to: shortened)
+  }
+
+  struct Tokens {
     /// What is reported.
     var usage = 0
     /// What is held against the context.
@@ -96,95 +171,32 @@ public struct TokenBudget: Sendable {
     return tokens
   }
 
-  /// Checks a side's parts and counts its images.
-  private func imageTokens(
-    of content: RerankContent, name: String
-  ) throws(DocumentRefusal) -> Tokens {
-    guard content.hasImages else {
-      guard content.text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
-        throw DocumentRefusal(error: .invalid("\(name) is empty"))
-      }
-      return Tokens()
-    }
-    guard model.acceptsImages else {
-      throw DocumentRefusal(
-        error: .invalid("\(name) has an image, and \(model.name) takes text only"))
-    }
-    var tokens = Tokens()
-    for part in content.parts {
-      guard let image = try imageTokens(of: part, name: name) else { continue }
-      tokens.usage += image.usage
-      tokens.context += image.context
-    }
-    return tokens
-  }
-
-  /// nil for text.
-  private func imageTokens(
-    of part: RerankContent.Part, name: String
-  ) throws(DocumentRefusal) -> Tokens? {
-    let header: ImageHeader
-    do throws(EngineError) {
-      switch part {
-      case .text: return nil
-      case .imageData(let data): header = try ImageHeader(parsing: data)
-      case .imageURL(let url):
-        let scheme = url.prefix { $0 != ":" }.lowercased()
-        if ["http", "https"].contains(scheme) {
-          return Tokens(usage: ImageTokens.tokensMax, context: ImageTokens.tokensMax)
-        }
-        guard scheme == "data" else {
-          throw .malformedImage("its URL is neither http(s) nor data:")
-        }
-        header = try ImageHeader(dataURL: url)
-      }
-    } catch {
-      throw DocumentRefusal(error: .invalid("\(name): \(error.message)"))
-    }
-    let (width, height) = (header.displayWidth, header.displayHeight)
-    guard max(width, height) <= ImageTokens.aspectRatioMax * min(width, height) else {
-      throw DocumentRefusal(
-        error: .invalid(
-          "\(name): an image of \(width)×\(height) pixels; the model takes none whose one side is "
-            + "more than \(ImageTokens.aspectRatioMax) times the other"))
-    }
-    return Tokens(
-      usage: ImageTokens.count(width: width, height: height),
-      context: ImageTokens.contextCount(width: width, height: height))
-  }
-
-  /// The document with so much less text at its end that the rest fits; nil where no text would be
-  /// left.
+  /// The document with so much less text at its end that the rest fits; nil where nothing to read
+  /// would be left.
   private func shorten(_ document: RerankContent, toTokens tokensMax: Int) -> RerankContent? {
     var left = tokensMax
-    var hasText = false
+    var isFirstText = true
+    var isCut = false
     var parts: [RerankContent.Part] = []
     for part in document.parts {
       guard case .text(let text) = part else {
         parts.append(part)
         continue
       }
+      guard !isCut else { continue }
       // The parts are joined by newlines, each of which may be a token.
-      let separator = hasText ? 1 : 0
-      let kept = left > separator ? counter.truncate(text, toTokens: left - separator) : ""
-      if !kept.isEmpty {
+      if !isFirstText { left -= 1 }
+      isFirstText = false
+      let kept = counter.truncate(text, toTokens: max(0, left))
+      isCut = kept.utf8.count < text.utf8.count
+      if !kept.isEmpty || !isCut {
         parts.append(.text(kept))
-        left -= counter.count(kept) + separator
-        hasText = true
+        left -= counter.count(kept)
       }
-      if kept.utf8.count < text.utf8.count { left = 0 }
     }
     let shortened = RerankContent(parts: parts)
-    guard hasText, counter.count(shortened.text) <= tokensMax else { return nil }
+    guard !shortened.text.isBlank, counter.count(shortened.text) <= tokensMax else { return nil }
     return shortened
-  }
-
-  private func overBudget(_ index: Int, _ tokens: Int) -> DocumentRefusal {
-    DocumentRefusal(
-      error: .invalid(
-        "document \(index) makes a pair of \(described(tokens)); \(model.name) takes "
-          + "\(model.contextTokens)"),
-      tokens: tokens, tokensMax: model.contextTokens)
   }
 
   private func described(_ tokens: Int) -> String {

@@ -50,61 +50,25 @@ struct AttemptRunner: Sendable {
     }
     let request = try RequestReader.read(
       assignment.request, documentsMax: configuration.documentsMax)
-    let budget = TokenBudget(
-      model: served.model, counter: served.engine.tokenCounter(forModel: assignment.model),
-      policy: request.overBudget == .truncate ? .truncate : .reject)
-    let report = try budget.check(
-      ScoringRequest(
+    let plan = try ScoringPlan(
+      request,
+      scoring: ScoringRequest(
         model: assignment.model, query: RequestReader.content(request.query),
         documents: request.documents.map(RequestReader.content),
         instruction: request.instruction.isEmpty ? nil : request.instruction,
         remaining: remaining, jobID: JobID(rawValue: assignment.lease.jobID).description,
-        traceparent: assignment.traceparent.isEmpty ? nil : assignment.traceparent))
-    if request.documentFailure == .failJob, let rejection = report.rejection { throw rejection }
-
+        traceparent: assignment.traceparent.isEmpty ? nil : assignment.traceparent),
+      model: served.model, counter: served.engine.tokenCounter(forModel: assignment.model),
+      windowLimits: configuration.windowLimits)
     var scored: ScoringResult?
-    if !report.acceptedDocuments.isEmpty {
-      var accepted = report.acceptedRequest
-      accepted.remaining = max(.zero, deadline - .now)
-      scored = try await FirstResult.of(until: deadline) { [accepted] in
-        try await served.engine.score(accepted, progress: progress)
+    if !plan.passages.isEmpty {
+      var passages = plan.request
+      passages.remaining = max(.zero, deadline - .now)
+      scored = try await FirstResult.of(until: deadline) { [passages] in
+        try await served.engine.score(passages, progress: progress)
       }
     }
-    return try result(scored, report, served, topN: Int(request.topN))
-  }
-
-  private func result(
-    _ scored: ScoringResult?, _ report: BudgetReport, _ served: ServedModel, topN: Int
-  ) throws -> RerankResult {
-    let ranked = try RankedResults(
-      scores: scored?.scores ?? [], indices: report.acceptedDocuments,
-      documentCount: report.request.documents.count, topN: topN)
-    let usage = scored?.usage ?? report.usage()
-    return RerankResult.with { result in
-      result.results = ranked.entries.map { entry in
-        .with {
-          $0.index = UInt32(entry.index)
-          $0.relevanceScore = entry.relevanceScore
-        }
-      }
-      result.usage = .with {
-        $0.promptTokens = UInt64(clamping: usage.promptTokens)
-        $0.totalTokens = UInt64(clamping: usage.totalTokens)
-        $0.estimated = usage.estimated
-      }
-      result.model = scored?.model ?? served.model.name
-      result.engine = served.engine.name
-      result.scoreKind = (scored?.scoreKind ?? .sigmoid).rawValue
-      result.precision = scored?.precision ?? ""
-      result.truncatedDocuments = report.truncatedDocuments.map { UInt32($0) }
-      result.failedDocuments = report.refusedDocuments.map { refused in
-        .with {
-          $0.index = UInt32(refused.index)
-          $0.code = refused.code.rawValue
-          $0.message = refused.message
-        }
-      }
-    }
+    return try plan.result(of: scored, model: served.model, engine: served.engine.name)
   }
 
   private static func failure(_ error: EngineError) -> AttemptFailure {

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+public import Scoring
 
 /// Everything that bounds a worker.
 public struct WorkerConfiguration: Sendable, Equatable {
@@ -15,6 +16,8 @@ public struct WorkerConfiguration: Sendable, Equatable {
   public var jobTimeout = Duration.seconds(3_600)
   /// Documents of one job.
   public var documentsMax = 100_000
+  /// Of the windows that jobs have long documents scored in.
+  public var windowLimits = WindowLimits()
 
   /// After the first signal to end, how long jobs in work may take to finish; what is left is then
   /// given back without its attempt being spent.
@@ -65,6 +68,9 @@ extension WorkerConfiguration {
     let counts = [
       ("credit_jobs", creditJobs, 1...4_096), ("credit_bytes", creditBytes, 1...Int.max),
       ("documents_max", documentsMax, 1...Int.max),
+      ("window_overlap_tokens", windowLimits.overlapTokens, 0...Int.max),
+      ("document_windows_max", windowLimits.windowsMax, 1...Int.max),
+      ("passages_max", windowLimits.passagesMax, 1...Int.max),
       ("unsent_outcome_bytes_max", unsentOutcomeBytesMax, 0...Int.max),
     ]
     for (key, value, range) in counts where !range.contains(value) {

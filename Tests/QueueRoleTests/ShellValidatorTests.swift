@@ -87,6 +87,21 @@ import Testing
       try submission(Sample.job(RerankRequest())).fields == ["request.query", "request.documents"])
   }
 
+  @Test func optionsAreKnownOnesWithinTheirRange() throws {
+    for policy: OverBudgetPolicy in [.reject, .truncate, .windows] {
+      #expect(try fields { $0.overBudget = policy } == [])
+    }
+    #expect(try fields { $0.overBudget = .UNRECOGNIZED(3) } == ["request.over_budget"])
+    #expect(try fields { $0.maxTokensPerDoc = .max } == [])
+    // 2³², as no generated code would write it.
+    let tooMany: [UInt8] = [0x80, 0x80, 0x80, 0x80, 0x10]
+    var job = try Sample.job()
+    for (tag, field): (UInt8, String) in [(3 << 3, "top_n"), (7 << 3, "max_tokens_per_doc")] {
+      job.request = try Sample.request.serializedData() + [tag] + tooMany
+      #expect(try submission(job).fields == ["request.\(field)"])
+    }
+  }
+
   @Test func emptyDocumentIsNamed() throws {
     #expect(try fields { $0.documents[1] = Sample.content("") } == ["request.documents[1]"])
     #expect(try fields { $0.documents[2] = Content() } == ["request.documents[2]"])

@@ -1,27 +1,6 @@
 import Foundation
 import Scoring
-import Synchronization
 import Testing
-
-/// A token is a word; it counts how often it was asked.
-private final class WordCounter: TokenCounter {
-  private let counted = Mutex<[String: Int]>([:])
-
-  var isEstimate: Bool { false }
-
-  func count(_ text: String) -> Int {
-    counted.withLock { $0[text, default: 0] += 1 }
-    return text.split(separator: " ").count
-  }
-
-  func countMax(_ text: String) -> Int { text.utf8.count }
-
-  func truncate(_ text: String, toTokens tokensMax: Int) -> String {
-    text.split(separator: " ").prefix(tokensMax).joined(separator: " ")
-  }
-
-  func timesCounted(_ text: String) -> Int { counted.withLock { $0[text, default: 0] } }
-}
 
 struct TokenBudgetTests {
   private let counter = WordCounter()
@@ -34,11 +13,15 @@ struct TokenBudgetTests {
   private func check(
     _ documents: [RerankContent], query: RerankContent = RerankContent(text: "a query"),
     policy: TokenBudget.Policy = .reject, context: Int = 100, reserved: Int = 3,
-    images: Bool = false, counter: (any TokenCounter)? = nil, instruction: String? = nil
+    images: Bool = false, counter: (any TokenCounter)? = nil, instruction: String? = nil,
+    documentTokensMax: Int? = nil, windowLimits: WindowLimits = WindowLimits()
   ) throws -> BudgetReport {
     let model = EngineModel(
       name: "m", contextTokens: context, reservedTokens: reserved, acceptsImages: images)
-    return try TokenBudget(model: model, counter: counter ?? self.counter, policy: policy).check(
+    return try TokenBudget(
+      model: model, counter: counter ?? self.counter, policy: policy,
+      documentTokensMax: documentTokensMax, windowLimits: windowLimits
+    ).check(
       ScoringRequest(
         model: "m", query: query, documents: documents, instruction: instruction))
   }
@@ -190,5 +173,115 @@ struct TokenBudgetTests {
     let report = try check([RerankContent(text: words(40))], counter: EstimatedTokenCounter())
     #expect(report.rejection?.message.contains("tokens (estimated from above)") == true)
     #expect(report.usage().estimated)
+  }
+
+  // MARK: max_tokens_per_doc
+
+  @Test func eachDocumentsTextIsShortenedBeforeTheBudgetIsChecked() throws {
+    let report = try check(
+      [words(300), words(10), words(9)].map { RerankContent(text: $0) }, documentTokensMax: 10)
+    #expect(report.truncatedDocuments == [0])
+    #expect(report.rejection == nil)
+    #expect(report.acceptedRequest.documents.map(\.text) == [words(10), words(10), words(9)])
+    #expect(report.usage().totalTokens == 3 * 5 + 10 + 10 + 9)
+  }
+
+  @Test func whatIsStillTooLongAfterwardsMeetsThePolicy() throws {
+    let document = RerankContent(text: words(300))
+    let refused = try check([document], documentTokensMax: 200)
+    #expect(refused.refusedDocuments.map(\.tokens) == [205])
+    #expect(refused.truncatedDocuments.isEmpty)
+    let truncated = try check([document], policy: .truncate, documentTokensMax: 200)
+    #expect(truncated.truncatedDocuments == [0])
+    #expect(truncated.request.documents[0].text == words(95))
+  }
+
+  @Test func documentOfWhichNothingIsLeftIsRefused() throws {
+    let report = try check(
+      [RerankContent(text: "\n" + words(3))], counter: EstimatedTokenCounter(),
+      documentTokensMax: 2)
+    #expect(
+      report.refusedDocuments.first?.message.contains("the 2 tokens of max_tokens_per_doc") == true)
+  }
+
+  @Test func shorteningKeepsAnEmptyPartsLineBreak() throws {
+    let document = RerankContent(parts: [.text("one"), .text(""), .text(words(50))])
+    let report = try check([document], documentTokensMax: 20)
+    #expect(report.request.documents[0].text.hasPrefix("one\n\nword word"))
+    #expect(document.text.hasPrefix(report.request.documents[0].text))
+  }
+
+  // MARK: Windows
+
+  @Test func documentOverTheContextIsScoredInWindowsAndOthersAsTheyAre() throws {
+    let report = try check(texts: ["one", words(200), "two"], policy: .windows)
+    // 95 words a window, 24 less a quarter of them shared; a word and its blank are five bytes.
+    let step = (95 - 95 / 4) * 5 - 1
+    #expect(
+      report.passages == [
+        .init(document: 0), .init(document: 1, window: 0..<(95 * 5 - 1)),
+        .init(document: 1, window: step..<(step + 95 * 5)),
+        .init(document: 1, window: (2 * step + 1)..<(200 * 5 - 1)), .init(document: 2),
+      ])
+    #expect(report.acceptedDocuments == [0, 1, 2])
+    #expect(report.acceptedRequest.documents.map { counter.count($0.text) } == [1, 95, 95, 56, 1])
+    #expect(report.truncatedDocuments.isEmpty)
+    #expect(report.usage().totalTokens == 5 * 5 + 1 + 95 + 95 + 56 + 1)
+  }
+
+  @Test func everyWindowHasTheDocumentsImages() throws {
+    let document = RerankContent(parts: [
+      .text(words(100)), .imageData(image), .text(words(100)),
+    ])
+    let report = try check([document], policy: .windows, images: true)
+    let windows = report.acceptedRequest.documents
+    #expect(windows.count > 2)
+    for window in windows {
+      #expect(window.parts.first == .imageData(image))
+      // The image takes four of the context.
+      #expect(counter.count(window.text) <= 91)
+    }
+    // And is reported as costing none, by the hub's rule.
+    #expect(
+      report.usage().totalTokens
+        == windows.reduce(0) { $0 + 5 + counter.count($1.text) })
+  }
+
+  @Test func imagesThatLeaveNoRoomRefuseTheDocument() throws {
+    let document = RerankContent(parts: [.imageURL("https://example.org/a.png"), .text("text")])
+    let report = try check([document], policy: .windows, images: true)
+    #expect(report.refusedDocuments.map(\.tokens) == [2 + 1_280 + 1 + 3])
+  }
+
+  @Test func documentOfTooManyWindowsIsRefusedSayingWhatHelps() throws {
+    var limits = WindowLimits()
+    limits.windowsMax = 2
+    let report = try check(
+      [words(166), words(168)].map { RerankContent(text: $0) }, policy: .windows,
+      windowLimits: limits)
+    #expect(report.passages.map(\.document) == [0, 0])
+    #expect(
+      report.refusedDocuments.map(\.message) == [
+        "document 1 cannot be scored in windows: it would make more than 2 windows of 95 tokens; "
+          + "shorten it, or set max_tokens_per_doc"
+      ])
+  }
+
+  @Test func passagesOfTheWholeRequestAreBounded() throws {
+    var limits = WindowLimits()
+    limits.passagesMax = 3
+    let report = try check(
+      ["one", words(150), words(150), "two", "three"].map { RerankContent(text: $0) },
+      policy: .windows, windowLimits: limits)
+    #expect(report.acceptedDocuments == [0, 1])
+    #expect(report.refusedDocuments.map(\.index) == [2, 3, 4])
+    #expect(report.refusedDocuments[0].message.contains("to 5 passages"))
+  }
+
+  @Test func windowsAreOfWhatMaxTokensPerDocLeaves() throws {
+    let report = try check(
+      [RerankContent(text: words(300))], policy: .windows, documentTokensMax: 100)
+    #expect(report.truncatedDocuments == [0])
+    #expect(report.passages.last?.window?.upperBound == 100 * 5 - 1)
   }
 }

@@ -100,6 +100,46 @@ struct AttemptRunnerTests {
     #expect(engine.requests.first?.documents[1].text == words(19))
   }
 
+  @Test func longDocumentIsScoredInWindowsAndHasItsBestOnes() async throws {
+    let engine = StubEngine()
+    var request = request(["short", words(30) + " a_long_word_at_the_end"])
+    request.overBudget = .windows
+    let result = try await completed(engine, request)
+    #expect(engine.requests.first?.documents.map(\.text.utf8.count) == [5, 37, 53])
+    #expect(result.results.map(\.index) == [1, 0])
+    #expect(result.results.map(\.relevanceScore) == [0.053, 0.005])
+    #expect(result.windowedDocuments.map(\.windows) == [2])
+    #expect(result.windowedDocuments.map(\.bestWindow) == [1])
+    #expect(result.windowedDocuments.map(\.bestEndByte) == [82])
+  }
+
+  @Test func windowLimitsAreTheWorkers() async throws {
+    var request = request([words(60)])
+    request.overBudget = .windows
+    let failure = await failed(StubEngine(), request) { $0.windowLimits.windowsMax = 2 }
+    #expect(failure?.status.message.contains("more than 2 windows") == true)
+  }
+
+  @Test func documentThatTheEngineCannotScoreFailsAloneWhereTheJobAsksForIt() async throws {
+    let engine = StubEngine { request, _ in
+      #expect(request.isolatesFailures)
+      var result = StubEngine.scores(of: request)
+      result.scores.remove(at: 1)
+      result.failures = [
+        DocumentFailure(
+          index: 1,
+          error: EngineError(code: .unavailable, message: "500 for it", isRetryable: true))
+      ]
+      return result
+    }
+    var request = request(["", "bb", "poison", "dddd"])
+    request.documentFailure = .perDocument
+    let result = try await completed(engine, request)
+    #expect(result.results.map(\.index) == [3, 1])
+    #expect(result.failedDocuments.map(\.index) == [0, 2])
+    #expect(result.failedDocuments.map(\.code) == [3, 14])
+  }
+
   @Test func overBudgetDocumentsFailAloneWhereTheJobAsksForIt() async throws {
     let engine = StubEngine()
     var request = request([words(30), "bb", "", "dddd"])
@@ -251,11 +291,13 @@ struct AttemptRunnerTests {
     }
   }
 
-  private func run(_ engine: StubEngine, _ assignment: Assignment) async
-    -> WorkerSession.AttemptEnd
-  {
+  private func run(
+    _ engine: StubEngine, _ assignment: Assignment,
+    _ change: (inout WorkerConfiguration) -> Void = { _ in }
+  ) async -> WorkerSession.AttemptEnd {
     var configuration = WorkerConfiguration(workerID: "w")
     configuration.documentsMax = 10
+    change(&configuration)
     let runner = AttemptRunner(
       configuration: configuration, models: ["m": .init(engine: engine, model: .stub)])
     return await runner.run(assignment, progress: {})
@@ -272,12 +314,18 @@ struct AttemptRunnerTests {
     return try RerankResult(serializedBytes: bytes)
   }
 
-  private func failed(_ engine: StubEngine, _ request: RerankRequest) async -> AttemptFailure? {
-    await failed(engine, assignment(request))
+  private func failed(
+    _ engine: StubEngine, _ request: RerankRequest,
+    _ change: (inout WorkerConfiguration) -> Void = { _ in }
+  ) async -> AttemptFailure? {
+    await failed(engine, assignment(request), change)
   }
 
-  private func failed(_ engine: StubEngine, _ assignment: Assignment) async -> AttemptFailure? {
-    let end = await run(engine, assignment)
+  private func failed(
+    _ engine: StubEngine, _ assignment: Assignment,
+    _ change: (inout WorkerConfiguration) -> Void = { _ in }
+  ) async -> AttemptFailure? {
+    let end = await run(engine, assignment, change)
     guard case .failed(let failure) = end else { return nil }
     return failure
   }

@@ -57,6 +57,8 @@ struct WordCounter: TokenCounter {
   func count(_ text: String) -> Int { text.split(separator: " ").count }
 
   func truncate(_ text: String, toTokens tokensMax: Int) -> String {
-    text.split(separator: " ").prefix(tokensMax).joined(separator: " ")
+    let words = text.split(separator: " ")
+    guard words.count > tokensMax else { return text }
+    return String(text[..<(words.prefix(tokensMax).last?.endIndex ?? text.startIndex)])
   }
 }

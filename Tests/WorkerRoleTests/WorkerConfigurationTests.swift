@@ -1,3 +1,4 @@
+import Scoring
 import Testing
 import WorkerRole
 
@@ -23,6 +24,9 @@ struct WorkerConfigurationTests {
     #expect(invalidKey { $0.creditJobs = 4_097 } == "credit_jobs")
     #expect(invalidKey { $0.creditBytes = 0 } == "credit_bytes")
     #expect(invalidKey { $0.documentsMax = 0 } == "documents_max")
+    #expect(invalidKey { $0.windowLimits.overlapTokens = -1 } == "window_overlap_tokens")
+    #expect(invalidKey { $0.windowLimits.windowsMax = 0 } == "document_windows_max")
+    #expect(invalidKey { $0.windowLimits.passagesMax = 0 } == "passages_max")
     #expect(invalidKey { $0.unsentOutcomeBytesMax = -1 } == "unsent_outcome_bytes_max")
     #expect(invalidKey { $0.jobTimeout = .zero } == "job_timeout")
     #expect(invalidKey { $0.releaseTimeout = .zero } == "release_timeout")

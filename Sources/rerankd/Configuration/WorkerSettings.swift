@@ -1,5 +1,6 @@
 import EmbeddedEngine
 import RerankdProtocol
+import Scoring
 import WorkerRole
 
 /// The section `worker`: where its queues are, what it holds, and how its engine computes.
@@ -31,6 +32,12 @@ struct WorkerSettings {
     worker = WorkerConfiguration(
       workerID: try section.string("id"), lanes: max(4, embedded.laneCount))
     try section.count("credit_jobs", into: &worker.creditJobs, in: 1...4_096)
+    try section.count(
+      "window_overlap_tokens", into: &worker.windowLimits.overlapTokens, in: 0...100_000)
+    try section.count(
+      "document_windows_max", into: &worker.windowLimits.windowsMax, in: 1...100_000)
+    try section.count(
+      "passages_max", into: &worker.windowLimits.passagesMax, in: 1...10_000_000)
     try section.size("credit_bytes", into: &worker.creditBytes)
     try section.time("job_timeout", into: &worker.jobTimeout)
     worker.shutdownGrace = try section.duration("shutdown_grace") ?? worker.shutdownGrace

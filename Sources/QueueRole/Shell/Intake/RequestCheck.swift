@@ -37,9 +37,10 @@ struct RequestCheck {
         let document = try facts(
           try reader.nested(field), "\(path).documents[\(index)]", into: &violations)
         check(document, "\(path).documents[\(index)]", into: &violations)
-      case 3:
+      case 3, 7:
         guard try reader.varint(field) <= UInt64(UInt32.max) else {
-          violations.add("\(path).top_n", "is larger than \(UInt32.max)")
+          let name = field.number == 3 ? "top_n" : "max_tokens_per_doc"
+          violations.add("\(path).\(name)", "is larger than \(UInt32.max)")
           continue
         }
       case 4:
@@ -52,7 +53,7 @@ struct RequestCheck {
           violations.add("\(path).instruction", "is not UTF-8")
         }
       case 5:
-        if try reader.varint(field) > 1 {
+        if try reader.varint(field) > 2 {
           violations.add("\(path).over_budget", "is no known OverBudgetPolicy")
         }
       case 6:
