@@ -4,11 +4,12 @@ import Tokenization
 
 /// Scores pairs on this machine's cores with cross-encoders in memory.
 ///
-/// A call to ``score(_:progress:)`` becomes a `ScoringJob`: its documents, cut into chunks of about
-/// equal work. `LanePool` has one thread a core. A lane takes a chunk of the job that has waited
-/// longest for one, encodes its pairs, runs the model (a `CrossEncoderNetwork`) over all of them at
-/// once and writes down their logits; so a large job shares the lanes with a small one, and each
-/// moves on. A score depends on the pair alone, bit for bit: not on its chunk, its lane or its
+/// A call to ``score(_:progress:)`` becomes a `ScoringJob`, which waits in the `JobLine`. `LanePool`
+/// has one thread a core. A free lane fills one batch with documents of the job that has waited
+/// longest for its turn and, where there is room, of those behind it; encodes their pairs, runs the
+/// model (a `CrossEncoderNetwork`) over all of them at once and writes down their logits (`LaneWork`).
+/// So many small jobs share a batch, a large one spreads over all lanes, and none waits for another
+/// to end. A score depends on the pair alone, bit for bit: not on its batch, its lane or its
 /// neighbours. Where a model is a decoder, what a job's pairs begin with is computed once
 /// (`PrefixCache`).
 ///
@@ -77,9 +78,7 @@ public final class EmbeddedEngine: RerankEngine {
         isRetryable: false)
     }
     try check(request)
-    let job = ScoringJob(
-      model: model, request: request, progress: progress, laneCount: pool.configuration.laneCount,
-      chunkTokensMax: pool.configuration.chunkTokensMax)
+    let job = ScoringJob(model: model, request: request, progress: progress)
     let output = try await pool.run(job)
     return ScoringResult(
       scores: output.logits.map { model.scoreKind.score(ofLogit: $0) },

@@ -4,11 +4,11 @@ import Foundation
 public struct EmbeddedEngineConfiguration: Sendable, Equatable {
   /// What models are loaded in; ``EmbeddedModel/load(folder:name:precision:kernelPath:)`` takes it.
   public var precision: PrecisionSetting
-  /// Threads that score, each busy with one chunk of pairs at a time.
+  /// Threads that score, each busy with one batch of pairs at a time.
   public var laneCount: Int
-  /// Tokens that a lane works on at a time: 512 of them use the caches as well as more would. A
-  /// chunk's time is what progress, cancellation and deadlines wait for, and its scratch is the
-  /// lane's memory (about 14 kB a token with MiniLM-L6). A pair above it goes alone.
+  /// Tokens that a lane works on at a time, of one job or several: 512 of them use the caches as well
+  /// as more would. A batch's time is what progress, cancellation and deadlines wait for, and its
+  /// scratch is the lane's memory (about 14 kB a token with MiniLM-L6). A pair above it goes alone.
   public var chunkTokensMax: Int
   /// Calls to `score` that are waiting or under way; more are refused.
   public var jobsMax: Int

@@ -1,5 +1,5 @@
 public import Foundation
-import Scoring
+public import Scoring
 import Tokenization
 
 /// A cross-encoder in memory, ready to score on any thread.
@@ -20,6 +20,8 @@ public final class EmbeddedModel: Sendable {
   let encoder: PairEncoder
 
   var tokenizer: Tokenizer { encoder.tokenizer }
+  /// For those who count what a request would cost without scoring it.
+  public var tokenCounter: any TokenCounter { tokenizer }
 
   /// Loads a Hugging Face folder: config.json, the weights as safetensors in one file or in shards,
   /// tokenizer.json or vocab.txt, and rerankd-model.json where there is one, whose golden pairs are

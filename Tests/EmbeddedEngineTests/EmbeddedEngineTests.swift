@@ -284,7 +284,7 @@ import Testing
 }
 
 /// Which job's chunk was scored when.
-private final class ChunkLog: Sendable {
+final class ChunkLog: Sendable {
   private let log = Mutex<[String]>([])
 
   var entries: [String] { log.withLock { $0 } }

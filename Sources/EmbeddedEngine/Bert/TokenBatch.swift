@@ -40,6 +40,11 @@ struct TokenBatch: Sendable {
     } ?? bounds[pair + 1] - bounds[pair]
   }
 
+  /// The pair's tokens, those that it shares included.
+  func tokenCount(ofPair pair: Int) -> Int {
+    sharedCount(ofPair: pair) + bounds[pair + 1] - bounds[pair]
+  }
+
   /// How many of the pair's tokens stand before those in ``tokens``.
   func sharedCount(ofPair pair: Int) -> Int { shared[pair]?.count ?? 0 }
 

@@ -3,32 +3,33 @@ import Scoring
 
 /// The engine's threads and the jobs that wait for them.
 ///
-/// Jobs stand in a line. A free lane takes one chunk of the first job, which then goes to the end of
-/// the line: whoever has waited longest is next. A job ends with its last chunk, its first error,
-/// its cancellation or its deadline; what lanes still compute for it then is thrown away.
+/// A free lane fills one batch with the next documents of the jobs in the `JobLine`, so several jobs
+/// can share it. A job ends with its last document, its first error, its cancellation or its
+/// deadline: nothing of that touches the others in its batches, and what lanes still compute for it
+/// then is thrown away.
 ///
 /// Sendable, since everything mutable is touched only while `condition` is locked.
 final class LanePool: @unchecked Sendable {
   let configuration: EmbeddedEngineConfiguration
   private let prefixes: PrefixCache
   private let condition = NSCondition()
-  private var line: [Running] = []
+  private var line = JobLine<Running>()
   private var jobCount = 0
+  private var busyLaneCount = 0
   private var isStopped = false
 
-  /// How far the lanes are with a job. Touched only under the pool's lock, `job` and `id` aside.
+  /// How far the lanes are with a job. Touched only under the pool's lock, `job` aside.
   private final class Running: @unchecked Sendable {
     let job: ScoringJob
     var output: ScoringJob.Output
-    var nextChunk = 0
-    var chunksLeft: Int
+    var documentsLeft: Int
     /// nil before the job is admitted and after it has ended.
     var continuation: CheckedContinuation<ScoringJob.Output, any Error>?
     var isCancelled = false
 
     init(_ job: ScoringJob) {
       self.job = job
-      chunksLeft = job.chunks.count
+      documentsLeft = job.order.count
       output = ScoringJob.Output(
         logits: Array(repeating: 0, count: job.documents.count), tokenCount: 0)
     }
@@ -83,7 +84,9 @@ final class LanePool: @unchecked Sendable {
       }
       jobCount += 1
       running.continuation = continuation
-      line.append(running)
+      line.append(
+        running, model: ObjectIdentifier(running.job.model),
+        tokenCounts: running.job.roughTokenCounts)
       condition.broadcast()
     }
   }
@@ -93,30 +96,34 @@ final class LanePool: @unchecked Sendable {
     guard let continuation = running.continuation else { return }
     running.continuation = nil
     jobCount -= 1
-    line.removeAll { $0 === running }
+    line.remove(running)
     continuation.resume(with: result)
   }
 
   private func runLane() {
     var work = LaneWork(batchTokensMax: configuration.chunkTokensMax, prefixes: prefixes)
-    while let (running, chunk) = nextChunk() {
-      let result = Result {
-        try work.score(chunk, of: running.job) { try checkContinues(running) }
-      }
-      condition.withLock { finish(running, result) }
+    while let batch = nextBatch() {
+      work.score(
+        batch.map { running, documents in
+          LaneWork.Part(
+            job: running.job, documents: running.job.order[documents],
+            continuing: { try self.checkContinues(running) },
+            found: { result in self.condition.withLock { self.finish(running, result) } })
+        })
+      condition.withLock { busyLaneCount -= 1 }
     }
   }
 
-  /// Waits for a chunk; nil when the pool has stopped.
-  private func nextChunk() -> (Running, [Int])? {
+  /// Waits for documents; nil when the pool has stopped.
+  private func nextBatch() -> [(job: Running, documents: Range<Int>)]? {
     condition.withLock {
       while line.isEmpty && !isStopped { condition.wait() }
       guard !isStopped else { return nil }
-      let running = line.removeFirst()
-      let chunk = running.job.chunks[running.nextChunk]
-      running.nextChunk += 1
-      if running.nextChunk < running.job.chunks.count { line.append(running) }
-      return (running, chunk)
+      let batch = line.takeBatch(
+        tokensMax: configuration.chunkTokensMax,
+        freeLanes: configuration.laneCount - busyLaneCount)
+      busyLaneCount += 1
+      return batch
     }
   }
 
@@ -139,8 +146,8 @@ final class LanePool: @unchecked Sendable {
         running.output.logits[one.document] = one.logit
         running.output.tokenCount += one.tokenCount
       }
-      running.chunksLeft -= 1
-      if running.chunksLeft == 0 { end(running, .success(running.output)) }
+      running.documentsLeft -= scored.count
+      if running.documentsLeft == 0 { end(running, .success(running.output)) }
     }
   }
 }

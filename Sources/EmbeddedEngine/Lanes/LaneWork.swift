@@ -1,8 +1,18 @@
 import Scoring
 import Tokenization
 
-/// What one lane keeps between chunks, and how it scores one.
+/// What one lane keeps between batches, and how it scores one.
 struct LaneWork {
+  /// What a batch holds of one job.
+  struct Part {
+    let job: ScoringJob
+    let documents: ArraySlice<Int>
+    /// Asked before each pair; throws what ends the job.
+    let continuing: () throws -> Void
+    /// Told the scores of some of the documents, or what ended the job, as soon as they are known.
+    let found: (Result<[Scored], any Error>) -> Void
+  }
+
   struct Scored {
     var document: Int
     var logit: Float
@@ -12,6 +22,10 @@ struct LaneWork {
   private let batchTokensMax: Int
   private let prefixes: PrefixCache
   private var batch = TokenBatch()
+  /// Whose the pairs in ``batch`` are.
+  private var owners: [(part: Int, document: Int)] = []
+  /// Bytes of the prefixes that ``batch`` reads.
+  private var prefixBytes = 0
   private var scratch = FloatBuffer(count: 0)
 
   init(batchTokensMax: Int, prefixes: PrefixCache) {
@@ -19,49 +33,53 @@ struct LaneWork {
     self.prefixes = prefixes
   }
 
-  /// Encodes and scores the chunk's pairs, as many at once as the limit lets.
-  ///
-  /// - Parameters:
-  ///   - continuing: asked before each batch; throws what ends the job.
-  mutating func score(
-    _ chunk: [Int], of job: ScoringJob, continuing: () throws -> Void
-  ) throws -> [Scored] {
-    // A chunk that ended in an error may have left pairs behind, whose logits are nobody's.
-    batch.removeAll()
-    let encoder = job.model.encoder
-    let query = encoder.query(job.query.text, instruction: job.instruction)
-    let prefix = try prefix(of: job, query)
-    var scored: [Scored] = []
-    scored.reserveCapacity(chunk.count)
-    var waiting: [Int] = []
-    for index in chunk {
-      let pair = try encoder.pair(query, document: job.documents[index].text)
+  /// Encodes and scores the pairs of parts for one model: all at once, if they are no more tokens than
+  /// they were taken for.
+  mutating func score(_ parts: [Part]) {
+    for index in parts.indices {
+      do {
+        try append(parts, index)
+      } catch {
+        // Pairs of it that are in the batch already stay there, and nobody waits for their logits.
+        parts[index].found(.failure(error))
+      }
+    }
+    scoreBatch(parts)
+  }
+
+  private mutating func append(_ parts: [Part], _ index: Int) throws {
+    let part = parts[index]
+    let job = part.job
+    try part.continuing()
+    let query = job.model.encoder.query(job.query.text, instruction: job.instruction)
+    let prefix = try prefix(of: job, query) { [owners] in
+      Self.reportProgress(parts, Set(owners.map(\.part)).union([index]))
+    }
+    let bytes = (prefix?.tokens.count ?? 0) * job.model.network.prefixBytesPerToken
+    if prefixBytes + bytes > prefixes.bytesMax { scoreBatch(parts) }
+    prefixBytes += bytes
+    for document in part.documents {
+      try part.continuing()
+      let pair = try job.model.encoder.pair(query, document: job.documents[document].text)
       let tokenCount = pair.ids.count
       guard tokenCount <= job.model.contextTokens else {
         throw EngineError(
           code: .invalidArgument,
-          message: "document \(index) and the query take \(tokenCount) tokens; model "
+          message: "document \(document) and the query take \(tokenCount) tokens; model "
             + "\(job.model.name) reads \(job.model.contextTokens)",
           isRetryable: false)
       }
       let own = tokenCount - (prefix?.count(sharedWith: pair.ids) ?? 0)
-      if !waiting.isEmpty, batch.tokenCount + own > batchTokensMax {
-        try continuing()
-        scored += try scoreBatch(of: waiting, job: job)
-        waiting.removeAll()
-      }
+      if batch.tokenCount + own > batchTokensMax { scoreBatch(parts) }
       batch.appendPair(after: prefix) { $0.append(pair) }
-      waiting.append(index)
+      owners.append((index, document))
     }
-    try continuing()
-    scored += try scoreBatch(of: waiting, job: job)
-    return scored
   }
 
   /// What all pairs of the job begin with, where that is worth computing by itself. Finding it takes
   /// another look at every document, which is nothing beside what a decoder then does with them.
   private mutating func prefix(
-    of job: ScoringJob, _ query: PairEncoder.Query
+    of job: ScoringJob, _ query: PairEncoder.Query, progress: () -> Void
   ) throws -> SharedPrefix? {
     guard job.model.network.prefixBytesPerToken > 0, job.documents.count > 1 else { return nil }
     let common = try job.commonBeginning.tokens {
@@ -73,7 +91,7 @@ struct LaneWork {
       return Array(common?.prefix(job.model.contextTokens) ?? [])
     }
     return prefixes.prefix(
-      ofPairsBeginningWith: common, model: job.model, progress: job.progress
+      ofPairsBeginningWith: common, model: job.model, progress: progress
     ) { floats in
       grow(to: floats)
       return scratch
@@ -84,28 +102,44 @@ struct LaneWork {
     if scratch.count < floats { scratch = FloatBuffer(count: floats) }
   }
 
-  private mutating func scoreBatch(of documents: [Int], job: ScoringJob) throws -> [Scored] {
-    let network = job.model.network
-    grow(to: network.scratchFloats(for: batch))
+  /// Scores what is in the batch, and empties it.
+  private mutating func scoreBatch(_ parts: [Part]) {
+    defer {
+      batch.removeAll()
+      owners.removeAll(keepingCapacity: true)
+      prefixBytes = 0
+    }
+    guard let model = owners.first.map({ parts[$0.part].job.model }) else { return }
+    let inBatch = Set(owners.map(\.part))
+    grow(to: model.network.scratchFloats(for: batch))
     // Where a batch can take longer than a job's lease lives, each layer counts.
-    let isLong = batch.tokenCount > batchTokensMax || network.prefixBytesPerToken > 0
-    let logits = network.logits(of: batch, scratch: scratch) { _, _ in
-      if isLong { job.progress() }
+    let isLong = batch.tokenCount > batchTokensMax || model.network.prefixBytesPerToken > 0
+    let logits = model.network.logits(of: batch, scratch: scratch) { _, _ in
+      if isLong { Self.reportProgress(parts, inBatch) }
     }
-    let scored = documents.indices.map { pair in
-      Scored(
-        document: documents[pair], logit: logits[pair],
-        tokenCount: batch.sharedCount(ofPair: pair) + batch.bounds[pair + 1] - batch.bounds[pair])
+    Self.reportProgress(parts, inBatch)
+    var scored: [Int: [Scored]] = [:]
+    for (pair, owner) in owners.enumerated() {
+      scored[owner.part, default: []].append(
+        Scored(
+          document: owner.document, logit: logits[pair], tokenCount: batch.tokenCount(ofPair: pair)))
     }
-    batch.removeAll()
-    if let broken = scored.first(where: { !$0.logit.isFinite }) {
-      throw EngineError(
+    for (part, scored) in scored { parts[part].found(Self.checked(scored, model)) }
+  }
+
+  private static func reportProgress(_ parts: [Part], _ indices: Set<Int>) {
+    for index in indices.sorted() { parts[index].job.progress() }
+  }
+
+  private static func checked(
+    _ scored: [Scored], _ model: EmbeddedModel
+  ) -> Result<[Scored], any Error> {
+    guard let broken = scored.first(where: { !$0.logit.isFinite }) else { return .success(scored) }
+    return .failure(
+      EngineError(
         code: .internal,
         message: "document \(broken.document) got a score that is no number from model "
-          + "\(job.model.name): its weights are broken",
-        isRetryable: false)
-    }
-    job.progress()
-    return scored
+          + "\(model.name): its weights are broken",
+        isRetryable: false))
   }
 }

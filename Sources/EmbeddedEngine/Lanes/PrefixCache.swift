@@ -21,7 +21,7 @@ final class PrefixCache: Sendable {
     }
   }
 
-  private let bytesMax: Int
+  let bytesMax: Int
   /// Whoever was asked for last stands last.
   private let slots = Mutex<[Slot]>([])
 

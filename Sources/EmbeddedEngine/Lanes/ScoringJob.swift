@@ -1,7 +1,7 @@
 import Scoring
 import Synchronization
 
-/// One call to the engine: what is to be scored, cut into chunks. It does not change; how far the
+/// One call to the engine: what is to be scored, and in which order. It does not change; how far the
 /// lanes have come with it is `LanePool`'s to know.
 struct ScoringJob: Sendable {
   struct Output: Sendable, Equatable {
@@ -15,16 +15,17 @@ struct ScoringJob: Sendable {
   let query: RerankContent
   let instruction: String?
   let documents: [RerankContent]
-  /// Numbers of documents. The chunk with the longest documents comes first, so that no lane is
-  /// left with it when the others are done.
-  let chunks: [[Int]]
+  /// Numbers of documents, those first that take longest, so that no lane is left with one when the
+  /// others are done.
+  let order: [Int]
+  /// Of the pairs in that order. Only the batches' sizes depend on them, never a score.
+  let roughTokenCounts: [Int]
   let commonBeginning = CommonBeginning()
   let deadline: ContinuousClock.Instant
   let progress: @Sendable () -> Void
 
   init(
-    model: EmbeddedModel, request: ScoringRequest, progress: @escaping @Sendable () -> Void,
-    laneCount: Int, chunkTokensMax: Int
+    model: EmbeddedModel, request: ScoringRequest, progress: @escaping @Sendable () -> Void
   ) {
     self.model = model
     self.query = request.query
@@ -32,38 +33,19 @@ struct ScoringJob: Sendable {
     self.documents = request.documents
     self.progress = progress
     deadline = .now.advanced(by: request.remaining)
-    let queryTokens = Self.roughTokenCount(request.query)
-    chunks = Self.chunks(
-      tokenCounts: request.documents.map {
-        min(queryTokens + Self.roughTokenCount($0), model.contextTokens)
-      },
-      laneCount: laneCount, chunkTokensMax: chunkTokensMax)
+    // What is computed once for all pairs is not in a batch with each of them.
+    let isShared = model.network.prefixBytesPerToken > 0 && documents.count > 1
+    let shared = isShared ? 0 : model.reservedTokens + Self.roughTokenCount(request.query)
+    let tokenCounts = request.documents.map {
+      max(1, min(shared + Self.roughTokenCount($0), model.contextTokens))
+    }
+    order = tokenCounts.indices.sorted { (tokenCounts[$1], $0) < (tokenCounts[$0], $1) }
+    roughTokenCounts = order.map { tokenCounts[$0] }
   }
 
-  /// Cuts documents of so many tokens into chunks: none above the limit unless one document is, and
-  /// at least one a lane where there are as many documents.
-  static func chunks(tokenCounts: [Int], laneCount: Int, chunkTokensMax: Int) -> [[Int]] {
-    let share = tokenCounts.reduce(0, +) / laneCount
-    let tokensMax = min(max(share, 1), chunkTokensMax)
-    var chunks: [[Int]] = []
-    var room = 0
-    let longestFirst = tokenCounts.indices.sorted {
-      (tokenCounts[$1], $0) < (tokenCounts[$0], $1)
-    }
-    for index in longestFirst {
-      if chunks.isEmpty || tokenCounts[index] > room {
-        chunks.append([])
-        room = tokensMax
-      }
-      chunks[chunks.count - 1].append(index)
-      room -= tokenCounts[index]
-    }
-    return chunks
-  }
-
-  /// English has about four bytes a token. Only the chunks' sizes depend on it, never a score.
+  /// English has about four bytes a token.
   private static func roughTokenCount(_ content: RerankContent) -> Int {
-    1 + content.parts.reduce(0) { bytes, part in
+    content.parts.reduce(0) { bytes, part in
       if case .text(let text) = part { bytes + text.utf8.count } else { bytes }
     } / 4
   }
