@@ -14,9 +14,15 @@ let asyncHTTPClient = Target.Dependency.product(
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -36,11 +42,15 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -66,7 +76,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "RemoteEngine",
-      dependencies: ["Scoring", "Tokenization", asyncHTTPClient, logging, nioCore, nioHTTP1],
+      dependencies: [
+        "Scoring", "Tokenization", asyncHTTPClient, logging, nioCore, nioHTTP1, nioSSL,
+      ],
       swiftSettings: strict),
 
     // What a ranking is worth.
@@ -91,13 +103,22 @@ let package = Package(
       name: "RerankdClient", dependencies: ["CallTransport", "RerankdProtocol"],
       swiftSettings: strict),
 
+    .target(
+      name: "GatewayRole",
+      dependencies: [
+        "RerankdClient", "RerankdProtocol", "CallTransport", "Scoring", crypto, httpTypes,
+        hummingbird, hummingbirdCore, hummingbirdTLS, logging, nioCore, nioHTTPTypes, nioSSL,
+        protobuf, serviceLifecycle,
+      ],
+      swiftSettings: strict),
+
     // Processes: they read configuration and put the parts together.
     .executableTarget(
       name: "rerankd",
       dependencies: [
-        "QueueRole", "Ledger", "WorkerRole", "CallTransport", "RerankdProtocol", "ZeroMQ", "Scoring",
-        "EmbeddedEngine", "RemoteEngine", argumentParser, logging, serviceLifecycle, subprocess,
-        systemPackage, unixSignals, yams,
+        "QueueRole", "Ledger", "WorkerRole", "GatewayRole", "CallTransport", "RerankdProtocol",
+        "RerankdClient", "ZeroMQ", "Scoring", "Tokenization", "EmbeddedEngine", "RemoteEngine",
+        argumentParser, logging, serviceLifecycle, subprocess, systemPackage, unixSignals, yams,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -161,6 +182,13 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "GatewayRoleTests",
+      dependencies: [
+        "GatewayRole", "RerankdClient", "RerankdProtocol", "Scoring", "TestSupport",
+        asyncHTTPClient, logging, nioCore, nioHTTP1, protobuf,
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "rerankdTests",
       dependencies: [
         "rerankd", "QueueRole", "Ledger", "WorkerRole", "EmbeddedEngine", "RemoteEngine",
@@ -169,7 +197,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "rerankctlTests",
-      dependencies: ["rerankctl", "Evaluation", "RerankdProtocol", "TestSupport", protobuf],
+      dependencies: [
+        "rerankctl", "Evaluation", "RerankdProtocol", "TestSupport", argumentParser, protobuf,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "SystemTests",

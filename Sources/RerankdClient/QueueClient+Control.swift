@@ -40,4 +40,13 @@ extension QueueClient {
     request.paused = paused
     let _: SetPausedResponse = try await call(.setPaused, request, .yes, timeout: nil)
   }
+
+  /// Nothing is sent to a paused backend; resuming ends a rest of it as well. `status()` lists them.
+  public func setBackendPaused(_ backend: String, _ paused: Bool) async throws(CallError) {
+    var request = SetBackendPausedRequest()
+    request.backend = backend
+    request.paused = paused
+    let _: SetBackendPausedResponse = try await call(
+      .setBackendPaused, request, .yes, timeout: nil)
+  }
 }

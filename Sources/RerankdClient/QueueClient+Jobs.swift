@@ -109,9 +109,9 @@ extension QueueClient {
     return response.state
   }
 
-  public func models() async throws(CallError) -> [ModelInfo] {
+  public func models(timeout: Duration? = nil) async throws(CallError) -> [ModelInfo] {
     let response: ListModelsResponse = try await call(
-      .listModels, ListModelsRequest(), .yes, timeout: nil)
+      .listModels, ListModelsRequest(), .yes, timeout: timeout)
     return response.models
   }
 

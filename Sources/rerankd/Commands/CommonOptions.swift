@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GatewayRole
 import Logging
 import QueueRole
 import ServiceLifecycle
@@ -81,6 +82,8 @@ func reportingFailures(_ body: () async throws -> Void) async throws {
     throw failure(error, exitCode: 78)
   } catch let error as QueueError {
     throw failure(error, exitCode: exitCode(for: error.code))
+  } catch let error as GatewayError {
+    throw failure(error, exitCode: error.code == .configuration ? 78 : 1)
   } catch where !(error is ExitCode || error is ValidationError || error is CleanExit) {
     throw failure(error, exitCode: 1)
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GatewayRole
 import Logging
 import QueueRole
 import ServiceLifecycle
@@ -8,14 +9,19 @@ import WorkerRole
 struct UpCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "up",
-    abstract: "Runs a queue and its workers on this machine, and keeps them running.",
+    abstract: "Runs a queue, its workers and a gateway on this machine, and keeps them running.",
     discussion: """
       Each is a process of its own, started again with backoff when it ends by itself. SIGTERM or
-      Ctrl-C ends the workers first, which finish or give back what they hold, and then the queue.
+      Ctrl-C ends the gateway first, then the workers, which finish or give back what they hold, and
+      then the queue. --no-gateway serves no HTTP.
       """)
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var queue: QueueOptions
+  @OptionGroup var gateway: GatewayOptions
+
+  @Flag(help: "Serve no HTTP.")
+  var noGateway = false
 
   @Option(help: "Worker processes.")
   var workers = 1
@@ -39,18 +45,28 @@ struct UpCommand: AsyncParsableCommand {
         throw ConfigurationError(
           key: "--worker-endpoint", message: "needs a port that the workers can be told")
       }
+      let producersEndpoint = applied.shell.producersEndpoint
+      guard noGateway || !producersEndpoint.hasSuffix(":*") else {
+        throw ConfigurationError(
+          key: "--producer-endpoint", message: "needs a port that the gateway can be told")
+      }
       let shared = common.arguments + ["--supervised"]
       let workerArguments =
         ["worker", "--queue", workersEndpoint] + (lanes.map { ["--lanes", "\($0)"] } ?? [])
+      let gatewayGrace = try gateway.applied(to: configuration.gateway).shutdownGrace + .seconds(5)
       let grace = configuration.worker.worker.shutdownGrace + .seconds(5)
       let processes =
         [process("queue", ["queue"] + queue.arguments + shared, grace: .seconds(15), logger)]
         + (1...workers).map {
           process("worker-\($0)", workerArguments + shared, grace: grace, logger)
         }
-      // The group ends in reverse order: all workers together, then the queue.
+      let http = process(
+        "gateway", ["gateway", "--queue", producersEndpoint] + gateway.arguments + shared,
+        grace: gatewayGrace, logger)
+      // The group ends in reverse order: the gateway, all workers together, then the queue.
       try await common.run(
-        [processes[0], SupervisedGroup(processes: Array(processes.dropFirst()))], logger: logger)
+        [processes[0], SupervisedGroup(processes: Array(processes.dropFirst()))]
+          + (noGateway ? [] : [http]), logger: logger)
     }
   }
 

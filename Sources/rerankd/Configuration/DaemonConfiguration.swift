@@ -1,4 +1,5 @@
 import Foundation
+import GatewayRole
 import QueueRole
 import RemoteEngine
 
@@ -8,6 +9,7 @@ struct DaemonConfiguration {
   var backends: [RemoteEngineConfiguration]
   var queue: QueueConfiguration
   var worker: WorkerSettings
+  var gateway: GatewayConfiguration
 
   /// - Parameter path: nil takes every default: the built-in model, on loopback.
   /// - Throws: ``ConfigurationError`` naming file, line and key.
@@ -29,6 +31,7 @@ struct DaemonConfiguration {
     (models, backends) = try RemoteEngineConfiguration.list(root)
     queue = try QueueConfiguration(root.section("queue"), models: models)
     worker = try WorkerSettings(root.section("worker"))
+    gateway = try GatewayConfiguration(root.section("gateway"), models: models)
     try root.finish()
   }
 }

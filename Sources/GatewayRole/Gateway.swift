@@ -1,0 +1,173 @@
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+public import Logging
+import NIOCore
+import NIOSSL
+import RerankdClient
+public import ServiceLifecycle
+
+/// HTTP in front of a queue: clients of the usual rerank APIs become its producers.
+///
+/// A request takes this way. ``ConnectionHandler`` watches its bytes: headers, body and response have
+/// their time, and a client that goes away is noticed. ``GatewayResponder`` finds the ``Route``, asks
+/// ``AccessControl`` whose token it is, bounds what all requests hold (``RequestGate``) and reads the
+/// body. The body, in whichever API's words, becomes a ``RerankBody``, that a job, and
+/// ``GatewayOperations`` has the queue do it and writes the answer. Whatever goes wrong on the way is
+/// an ``APIError``, written as the client's API does (``ErrorStyle``).
+///
+/// The gateway keeps nothing. A synchronous request is a job with a key, the client's or a new one,
+/// so it is asked again after a restart of the queue; its deadline is the client's timeout; and a
+/// client that goes away ends its job unless the key was its own. Any number of gateways may stand in
+/// front of one queue.
+public struct Gateway: Service {
+  private let configuration: GatewayConfiguration
+  private let budget: BudgetCounter
+  private let queue: any GatewayQueue
+  private let access: AccessControl
+  private let closeQueue: @Sendable () async -> Void
+  private let onListening: @Sendable (_ port: Int) async -> Void
+  private let logger: Logger
+
+  /// Reads the token file and opens the connection to the queue, which may be away as yet.
+  ///
+  /// - Parameter onListening: called once, with the port.
+  /// - Throws: ``GatewayError``.
+  public init(
+    _ configuration: GatewayConfiguration, budget: BudgetCounter, logger: Logger,
+    onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+  ) throws(GatewayError) {
+    let client: QueueClient
+    do {
+      client = try QueueClient(configuration.queue)
+    } catch {
+      throw GatewayError(
+        code: .socket, message: "the connection to the queue cannot be made", underlying: error)
+    }
+    try self.init(
+      configuration, budget: budget, queue: client, closeQueue: { await client.close() },
+      logger: logger, onListening: onListening)
+  }
+
+  init(
+    _ configuration: GatewayConfiguration, budget: BudgetCounter, queue: any GatewayQueue,
+    closeQueue: @escaping @Sendable () async -> Void, logger: Logger,
+    onListening: @escaping @Sendable (_ port: Int) async -> Void
+  ) throws(GatewayError) {
+    if let problem = configuration.firstProblem {
+      throw GatewayError(
+        code: .configuration, message: "gateway.\(problem.key): \(problem.message)")
+    }
+    self.configuration = configuration
+    self.budget = budget
+    self.queue = queue
+    self.closeQueue = closeQueue
+    self.onListening = onListening
+    self.logger = logger
+    guard let path = configuration.tokenFile else {
+      access = AccessControl(file: nil)
+      return
+    }
+    access = AccessControl(
+      file: try AccessTokenFile(
+        path: path, tokensMax: configuration.tokensMax,
+        checkInterval: configuration.tokenFileCheckInterval, logger: logger))
+  }
+
+  /// Serves until the task is cancelled or a graceful shutdown is asked for; then requests under way
+  /// have their grace.
+  ///
+  /// - Throws: ``GatewayError`` when it cannot listen.
+  public func run() async throws {
+    let application = Application(
+      responder: responder, server: try server(),
+      configuration: ApplicationConfiguration(
+        address: .hostname(configuration.host, port: configuration.port),
+        availableConnectionsDelegate: MaximumAvailableConnections(
+          configuration.connectionsMax, logger: logger)),
+      onServerRunning: { channel in
+        let port = channel.localAddress?.port ?? configuration.port
+        logger.notice("listening on \(configuration.host):\(port)")
+        await onListening(port)
+      },
+      logger: Self.quiet(logger))
+    do {
+      try await withGrace { try await application.run() }
+    } catch {
+      await closeQueue()
+      throw GatewayError(
+        code: .socket,
+        message: "cannot serve on \(configuration.host):\(configuration.port)", underlying: error)
+    }
+    await closeQueue()
+  }
+
+  private let registry = PeerRegistry()
+
+  private var responder: GatewayResponder {
+    GatewayResponder(
+      configuration: configuration, access: access, registry: registry,
+      gate: RequestGate(
+        requestsMax: configuration.requestsMax, bodyBytesMax: configuration.bodyBytesTotalMax),
+      metrics: GatewayMetrics(),
+      operations: GatewayOperations(
+        configuration: configuration, queue: queue, budgetCounter: budget,
+        startedAt: Int64(Date().timeIntervalSince1970)),
+      logger: logger)
+  }
+
+  private func server() throws -> HTTPServerBuilder {
+    let bodyTimeout = TimeAmount(configuration.bodyTimeout)
+    let responseTimeout = TimeAmount(configuration.responseTimeout)
+    let registry = registry
+    let http = HTTPServerBuilder.http1(
+      configuration: .init(
+        additionalChannelHandlers: [
+          ConnectionHandler(
+            registry: registry, bodyTimeout: bodyTimeout, responseTimeout: responseTimeout)
+        ],
+        idleTimeout: TimeAmount(configuration.idleTimeout),
+        httpDecoderConfiguration: .init(
+          maxHeaderFieldSize: configuration.headerBytesMax,
+          maxHeaderListSize: configuration.headerBytesMax,
+          maxHeaderFieldCount: configuration.headersMax)))
+    guard let certificate = configuration.certificateFile, let key = configuration.keyFile else {
+      return http
+    }
+    do {
+      let chain = try NIOSSLCertificate.fromPEMFile(certificate)
+      return try .tls(
+        http,
+        tlsConfiguration: .makeServerConfiguration(
+          certificateChain: chain.map { .certificate($0) },
+          privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))))
+    } catch {
+      throw GatewayError(
+        code: .configuration,
+        message: "the certificate \(certificate) and its key \(key) cannot be used",
+        underlying: error)
+    }
+  }
+
+  /// Requests under way hold the server's end up by so much and no more.
+  private func withGrace(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    let grace = configuration.shutdownGrace
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask(operation: body)
+      group.addTask {
+        try? await gracefulShutdown()
+        try? await Task.sleep(for: grace)
+      }
+      try await group.next()
+      group.cancelAll()
+    }
+  }
+
+  /// The server's own log tells of every start and end of its parts.
+  private static func quiet(_ logger: Logger) -> Logger {
+    var quiet = logger
+    quiet.logLevel = max(logger.logLevel, .warning)
+    return quiet
+  }
+}

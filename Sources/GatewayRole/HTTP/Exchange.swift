@@ -1,0 +1,106 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import RerankdProtocol
+
+/// One request, and the client that waits for its answer.
+struct Exchange: Sendable {
+  let request: Request
+  let presence: PeerPresence
+
+  /// Reads the body, within the bounds of one and of all, and decodes it.
+  ///
+  /// - Parameter heldBytes: what was taken from the gate, and is the caller's to give back.
+  /// - Throws: ``APIError``; `DecodingError` for JSON of another form.
+  func body<Body: Decodable>(
+    _ configuration: GatewayConfiguration, _ gate: RequestGate, _ heldBytes: inout Int
+  ) async throws -> Body {
+    let tooLarge = APIError.tooLarge(
+      "the body is larger than \(configuration.bodyBytesMax) bytes; split the documents over several "
+        + "requests")
+    if let announced = request.headers[.contentLength].flatMap({ Int($0) }),
+      announced > configuration.bodyBytesMax
+    {
+      throw tooLarge
+    }
+    var data = Data()
+    do {
+      for try await chunk in request.body {
+        let bytes = chunk.readableBytes
+        guard data.count + bytes <= configuration.bodyBytesMax else { throw tooLarge }
+        guard gate.hold(bodyBytes: bytes) else {
+          throw APIError.overloaded(
+            "the requests under way hold \(configuration.bodyBytesTotalMax) bytes already",
+            retryAfter: configuration.overloadRetryAfter)
+        }
+        heldBytes += bytes
+        data.append(contentsOf: chunk.readableBytesView)
+      }
+    } catch where !(error is APIError) {
+      throw APIError.clientGone
+    }
+    // A connection that was cut looks like a body that ended.
+    if presence.isGone { throw APIError.clientGone }
+    return try JSONDecoder().decode(Body.self, from: data)
+  }
+
+  /// The client's own, which makes a repeated request the same job.
+  func idempotencyKey() throws -> String? {
+    guard let key = request.headers[.idempotencyKey] else { return nil }
+    guard (1...ProtocolLimits().idempotencyKeyBytesMax).contains(key.utf8.count) else {
+      throw APIError.badRequest(
+        "Idempotency-Key must have 1 to \(ProtocolLimits().idempotencyKeyBytesMax) bytes",
+        param: "Idempotency-Key")
+    }
+    return key
+  }
+
+  /// How long the client waits, from its own header.
+  func timeout() throws -> Duration? {
+    guard let text = request.headers[.requestTimeout] else { return nil }
+    guard let seconds = Double(text), seconds >= 0.001, seconds <= Self.timeoutSecondsMax else {
+      throw APIError.badRequest(
+        "X-Request-Timeout must be a number of seconds from 0.001 to \(Self.timeoutSecondsMax)",
+        param: "X-Request-Timeout")
+    }
+    return .milliseconds(Int64((seconds * 1_000).rounded(.up)))
+  }
+
+  /// A week: no job lives longer.
+  private static let timeoutSecondsMax = 604_800.0
+
+  /// W3C trace context, where the client sent one of that form.
+  var traceparent: String {
+    guard let value = request.headers[.traceparent], value.utf8.count == 55,
+      value.utf8.allSatisfy({ $0 == UInt8(ascii: "-") || Character(UnicodeScalar($0)).isHexDigit })
+    else { return "" }
+    return value
+  }
+}
+
+extension Request {
+  /// - Throws: ``APIError`` for a value that is neither true nor false.
+  func flag(_ name: Substring) throws -> Bool? {
+    guard let value = uri.queryParameters[name] else { return nil }
+    switch value {
+    case "true", "1": return true
+    case "false", "0": return false
+    default:
+      throw APIError.badRequest("\(name) must be true or false", param: String(name))
+    }
+  }
+}
+
+extension HTTPField.Name {
+  private static func named(_ name: String) -> HTTPField.Name {
+    guard let field = HTTPField.Name(name) else {
+      preconditionFailure("\(name) is no header's name")
+    }
+    return field
+  }
+
+  static let idempotencyKey = named("Idempotency-Key")
+  static let requestTimeout = named("X-Request-Timeout")
+  static let traceparent = named("traceparent")
+}

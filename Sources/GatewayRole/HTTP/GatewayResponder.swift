@@ -1,0 +1,141 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import RerankdProtocol
+
+/// What a request brings along from its connection.
+struct GatewayContext: InitializableFromSource {
+  let channel: any Channel
+
+  init(source: ApplicationRequestContextSource) {
+    channel = source.channel
+  }
+}
+
+/// Answers every request: finds its route, asks who it is, bounds what it may hold, has it worked on,
+/// and turns whatever went wrong into an answer in the words of the API that the client speaks.
+struct GatewayResponder: HTTPResponder {
+  let configuration: GatewayConfiguration
+  let access: AccessControl
+  let registry: PeerRegistry
+  let gate: RequestGate
+  let metrics: GatewayMetrics
+  let operations: GatewayOperations
+  let logger: Logger
+
+  func respond(to request: Request, context: GatewayContext) async throws -> Response {
+    let start = ContinuousClock.now
+    let route = Route(path: request.uri.path)
+    var style = route?.errorStyle ?? .openAI
+    var response: Response
+    do {
+      guard let route else { throw unknownPath(request) }
+      guard route.methods.contains(request.method) else { throw wrongMethod(route, request) }
+      let exchange = Exchange(
+        request: request, presence: registry.presence(of: context.channel) ?? PeerPresence())
+      response = try await answer(route, exchange, &style)
+    } catch {
+      response = style.response(apiError(error))
+      if let route, response.status == .methodNotAllowed {
+        response.headers[.allow] = route.methods.map(\.rawValue).joined(separator: ", ")
+      }
+    }
+    metrics.record(
+      route: route?.template ?? "none", status: response.status.code,
+      duration: start.duration(to: .now))
+    return response
+  }
+
+  private func answer(
+    _ route: Route, _ exchange: Exchange, _ style: inout ErrorStyle
+  ) async throws -> Response {
+    switch route {
+    case .live: return .json(["status": "live"])
+    case .ready:
+      try await operations.checkQueue()
+      return .json(["status": "ready"])
+    case .metrics where configuration.metricsOpen: return metricsResponse
+    default: break
+    }
+    let caller = try access.caller(exchange.request)
+    guard gate.enter() else {
+      throw APIError.overloaded(
+        "the gateway works on \(configuration.requestsMax) requests already",
+        retryAfter: configuration.overloadRetryAfter)
+    }
+    var heldBytes = 0
+    defer { gate.leave(bodyBytes: heldBytes) }
+    switch route {
+    case .live, .ready, .metrics: return metricsResponse
+    case .models: return try await operations.models(caller)
+    case .job(let id):
+      return exchange.request.method == .delete
+        ? try await operations.cancelJob(id, caller)
+        : try await operations.job(
+          id, caller, returnsDocuments: try exchange.request.flag("return_documents") ?? true)
+    case .rerank:
+      let body: OpenRerankBody = try await exchange.body(configuration, gate, &heldBytes)
+      return try await operations.rerank(body.body, exchange, caller, .open)
+    case .cohereRerank:
+      let body: CohereRerankBody = try await exchange.body(configuration, gate, &heldBytes)
+      return try await operations.rerank(body.body, exchange, caller, .cohere)
+    case .plainRerank:
+      let body: PlainRerankBody = try await exchange.body(configuration, gate, &heldBytes)
+      switch body {
+      case .open(let body):
+        return try await operations.rerank(body, exchange, caller, .open)
+      case .tei(let body):
+        style = .tei
+        return try await operations.rerank(body, exchange, caller, .tei)
+      }
+    case .budget:
+      let body: OpenRerankBody = try await exchange.body(configuration, gate, &heldBytes)
+      return try await operations.budget(body.body, caller)
+    case .jobs:
+      let body: OpenRerankBody = try await exchange.body(configuration, gate, &heldBytes)
+      return try await operations.submit(body.body, exchange, caller)
+    }
+  }
+
+  private var metricsResponse: Response {
+    Response(
+      status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+      body: .init(byteBuffer: ByteBuffer(string: metrics.text(inFlight: gate.requests))))
+  }
+
+  private func apiError(_ error: any Error) -> APIError {
+    switch error {
+    case let error as APIError: return error
+    case let error as CallError:
+      return APIError(error, retryAfter: configuration.overloadRetryAfter)
+    case let error as DecodingError: return APIError(error)
+    default:
+      logger.error("a request failed: \(error)")
+      return APIError(
+        status: .internalServerError, type: "server_error",
+        message: "the gateway failed at this; its log says how", code: "internal")
+    }
+  }
+
+  private func unknownPath(_ request: Request) -> APIError {
+    APIError(
+      status: .notFound, type: "invalid_request_error",
+      message: "there is nothing at \(request.uri.path.prefix(200))", code: "not_found")
+  }
+
+  private func wrongMethod(_ route: Route, _ request: Request) -> APIError {
+    let methods = route.methods.map(\.rawValue).joined(separator: " and ")
+    return APIError(
+      status: .methodNotAllowed, type: "invalid_request_error",
+      message: "\(route.template) takes \(methods), not \(request.method.rawValue)",
+      code: "method_not_allowed")
+  }
+}
+
+extension Response {
+  static func json(_ value: any Encodable, status: HTTPResponse.Status = .ok) -> Response {
+    Response(status: status, headers: [.contentType: "application/json"], body: .json(value))
+  }
+}

@@ -1,0 +1,48 @@
+import HTTPTypes
+
+/// What a path stands for.
+enum Route: Equatable {
+  case live
+  case ready
+  case metrics
+  case models
+  case rerank
+  case plainRerank
+  case cohereRerank
+  case budget
+  case jobs
+  case job(id: String)
+
+  private static let fixed: [String: Route] = [
+    "/health/live": .live, "/health/ready": .ready, "/metrics": .metrics, "/v1/models": .models,
+    "/v1/rerank": .rerank, "/rerank": .plainRerank, "/v2/rerank": .cohereRerank,
+    "/v1/tokenize/budget": .budget, "/v1/jobs": .jobs,
+  ]
+  private static let jobPrefix = "/v1/jobs/"
+
+  init?(path: String) {
+    if let route = Self.fixed[path] {
+      self = route
+    } else if path.hasPrefix(Self.jobPrefix), path.utf8.count > Self.jobPrefix.utf8.count {
+      self = .job(id: String(path.dropFirst(Self.jobPrefix.count)))
+    } else {
+      return nil
+    }
+  }
+
+  /// As metrics name it: without what a client put into the path.
+  var template: String {
+    if case .job = self { return Self.jobPrefix + "{id}" }
+    return Self.fixed.first { $0.value == self }?.key ?? ""
+  }
+
+  var methods: [HTTPRequest.Method] {
+    switch self {
+    case .live, .ready, .metrics, .models: [.get]
+    case .rerank, .plainRerank, .cohereRerank, .budget, .jobs: [.post]
+    case .job: [.get, .delete]
+    }
+  }
+
+  var errorStyle: ErrorStyle { self == .cohereRerank ? .cohere : .openAI }
+}
