@@ -224,6 +224,32 @@ import Tokenization
     }
   }
 
+  @Test func aDocumentThatIsThereSeveralTimesIsScoredOnce() async throws {
+    // Each of these takes a batch.
+    let engine = try Self.engine([TinyModel.gelu.load()], chunkTokensMax: 16)
+    func score(_ documents: [String]) async throws -> (result: ScoringResult, batches: Int) {
+      let batches = Mutex(0)
+      let result = try await engine.score(Self.request(documents)) {
+        batches.withLock { $0 += 1 }
+      }
+      return (result, batches.withLock { $0 })
+    }
+    let distinct = try await score(["rain", "snow", "", "ice"])
+    let several = try await score(["snow", "rain", "snow", "", "ice", "snow", "", "rain"])
+    #expect(distinct.batches == 4)
+    #expect(several.batches == 4)
+    #expect(several.result.scores == [1, 0, 1, 2, 3, 1, 2, 0].map { distinct.result.scores[$0] })
+    // As if each had been scored: the query's tokens, three control tokens and a word or none.
+    #expect(several.result.usage?.totalTokens == 8 * 10 + 6)
+    // The same character to Swift, and other bytes to a tokenizer.
+    #expect(try await score(["\u{E9}", "e\u{301}", "\u{E9}"]).batches == 2)
+    let tooLong = Array(repeating: "rain", count: 64).joined(separator: " ")
+    let error = await #expect(throws: EngineError.self) {
+      try await engine.score(Self.request(["ice", "ice", tooLong, tooLong]), progress: {})
+    }
+    #expect(error?.message.contains("document 2 and the query") == true)
+  }
+
   @Test(arguments: [0, 6, 60, 1 << 20])
   func decoderJobsWithPrefixesOfTheirOwnShareBatches(prefixTokens: Int) async throws {
     let model = try EmbeddedModel.load(folder: FamilyModel.qwen3Classifier.folder, name: "m")

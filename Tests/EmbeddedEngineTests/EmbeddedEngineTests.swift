@@ -7,10 +7,11 @@ import Testing
 @testable import EmbeddedEngine
 
 @Suite struct EmbeddedEngineTests {
-  /// Documents of many lengths, from the tiny models' vocabulary.
+  /// Documents of many lengths, all different, from the tiny models' vocabulary.
   static let documents = (0..<120).map { index in
     let words = ["paris", "is", "a", "city", "in", "france", "rain", "snow", "and", "ice"]
-    return (0..<(1 + index * 7 % 40)).map { words[(index + $0 * 3) % 10] }.joined(separator: " ")
+    return (0..<(1 + index * 7 % 40)).map { words[(index + index / 40 + $0 * 3) % 10] }
+      .joined(separator: " ")
   }
 
   /// A task may wait long for a thread of the cooperative pool, behind the tests of other suites.

@@ -29,9 +29,9 @@ final class LanePool: @unchecked Sendable {
 
     init(_ job: ScoringJob) {
       self.job = job
-      documentsLeft = job.order.count
+      documentsLeft = job.documents.count
       output = ScoringJob.Output(
-        logits: Array(repeating: 0, count: job.documents.count), tokenCount: 0)
+        logits: Array(repeating: 0, count: job.placeCount), tokenCount: 0)
     }
   }
 
@@ -143,8 +143,9 @@ final class LanePool: @unchecked Sendable {
       end(running, .failure(error))
     case .success(let scored):
       for one in scored {
-        running.output.logits[one.document] = one.logit
-        running.output.tokenCount += one.tokenCount
+        let places = running.job.documents[one.document].places
+        for place in places { running.output.logits[place] = one.logit }
+        running.output.tokenCount += one.tokenCount * places.count
       }
       running.documentsLeft -= scored.count
       if running.documentsLeft == 0 { end(running, .success(running.output)) }

@@ -14,6 +14,7 @@ struct LaneWork {
   }
 
   struct Scored {
+    /// Its number in the job.
     var document: Int
     var logit: Float
     var tokenCount: Int
@@ -65,7 +66,7 @@ struct LaneWork {
       guard tokenCount <= job.model.contextTokens else {
         throw EngineError(
           code: .invalidArgument,
-          message: "document \(document) and the query take \(tokenCount) tokens; model "
+          message: "document \(job.documents[document].places[0]) and the query take \(tokenCount) tokens; model "
             + "\(job.model.name) reads \(job.model.contextTokens)",
           isRetryable: false)
       }
@@ -124,7 +125,7 @@ struct LaneWork {
         Scored(
           document: owner.document, logit: logits[pair], tokenCount: batch.tokenCount(ofPair: pair)))
     }
-    for (part, scored) in scored { parts[part].found(Self.checked(scored, model)) }
+    for (part, scored) in scored { parts[part].found(Self.checked(scored, parts[part].job)) }
   }
 
   private static func reportProgress(_ parts: [Part], _ indices: Set<Int>) {
@@ -132,14 +133,14 @@ struct LaneWork {
   }
 
   private static func checked(
-    _ scored: [Scored], _ model: EmbeddedModel
+    _ scored: [Scored], _ job: ScoringJob
   ) -> Result<[Scored], any Error> {
     guard let broken = scored.first(where: { !$0.logit.isFinite }) else { return .success(scored) }
     return .failure(
       EngineError(
         code: .internal,
-        message: "document \(broken.document) got a score that is no number from model "
-          + "\(model.name): its weights are broken",
+        message: "document \(job.documents[broken.document].places[0]) got a score that is no number "
+          + "from model \(job.model.name): its weights are broken",
         isRetryable: false))
   }
 }

@@ -7,15 +7,23 @@ struct ScoringJob: Sendable {
   struct Output: Sendable, Equatable {
     /// One a document, in the request's order.
     var logits: [Float]
-    /// Tokens of all pairs.
+    /// Tokens of all pairs, of those too that are scored once for several.
     var tokenCount: Int
+  }
+
+  struct Document: Sendable {
+    let text: String
+    /// Where it stands in the request: a text that is there several times is scored once.
+    var places: [Int]
   }
 
   let model: EmbeddedModel
   let query: RerankContent
   let instruction: String?
-  let documents: [RerankContent]
-  /// Numbers of documents, those first that take longest, so that no lane is left with one when the
+  let documents: [Document]
+  /// Documents of the request.
+  let placeCount: Int
+  /// Numbers of ``documents``, those first that take longest, so that no lane is left with one when the
   /// others are done.
   let order: [Int]
   /// Of the pairs in that order. Only the batches' sizes depend on them, never a score.
@@ -30,24 +38,51 @@ struct ScoringJob: Sendable {
     self.model = model
     self.query = request.query
     instruction = request.instruction
-    self.documents = request.documents
+    placeCount = request.documents.count
+    documents = Self.distinct(request.documents.map(\.text))
     self.progress = progress
     deadline = .now.advanced(by: request.remaining)
     // What is computed once for all pairs is not in a batch with each of them.
     let isShared = model.network.prefixBytesPerToken > 0 && documents.count > 1
-    let shared = isShared ? 0 : model.reservedTokens + Self.roughTokenCount(request.query)
-    let tokenCounts = request.documents.map {
-      max(1, min(shared + Self.roughTokenCount($0), model.contextTokens))
+    let shared = isShared ? 0 : model.reservedTokens + Self.roughTokenCount(request.query.text)
+    let tokenCounts = documents.map {
+      max(1, min(shared + Self.roughTokenCount($0.text), model.contextTokens))
     }
     order = tokenCounts.indices.sorted { (tokenCounts[$1], $0) < (tokenCounts[$0], $1) }
     roughTokenCounts = order.map { tokenCounts[$0] }
   }
 
+  /// The texts in the order in which they come first. Two are the same if their bytes are: Swift takes
+  /// others for equal, which a tokenizer need not.
+  private static func distinct(_ texts: [String]) -> [Document] {
+    var documents: [Document] = []
+    var numbers: [TextBytes: Int] = [:]
+    for (place, text) in texts.enumerated() {
+      let number = numbers[TextBytes(text: text), default: documents.count]
+      if number == documents.count {
+        numbers[TextBytes(text: text)] = number
+        documents.append(Document(text: text, places: []))
+      }
+      documents[number].places.append(place)
+    }
+    return documents
+  }
+
   /// English has about four bytes a token.
-  private static func roughTokenCount(_ content: RerankContent) -> Int {
-    content.parts.reduce(0) { bytes, part in
-      if case .text(let text) = part { bytes + text.utf8.count } else { bytes }
-    } / 4
+  private static func roughTokenCount(_ text: String) -> Int { text.utf8.count / 4 }
+}
+
+/// A text, equal to those of the same UTF-8 bytes alone.
+private struct TextBytes: Hashable {
+  let text: String
+
+  static func == (one: TextBytes, other: TextBytes) -> Bool {
+    one.text.utf8.elementsEqual(other.text.utf8)
+  }
+
+  func hash(into hasher: inout Hasher) {
+    var text = text
+    text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
   }
 }
 
