@@ -27,11 +27,14 @@ protocol CrossEncoderNetwork: Sendable {
   ///   - longest: tokens of the longest pair, those that it shares included.
   func scratchFloats(tokens: Int, longest: Int) -> Int
 
-  /// Bytes that a shared prefix takes for each of its tokens; 0 where each token depends on those
-  /// after it, so that nothing can be shared.
+  /// What of a job's pairs can be computed once for all of them.
+  var sharedPart: SharedPart { get }
+
+  /// Bytes that a shared prefix takes for each of its tokens; 0 where nothing can be shared.
   var prefixBytesPerToken: Int { get }
 
-  /// What the pairs that begin with these tokens can share; nil where nothing can be.
+  /// What the pairs that begin with these tokens, a ``sharedPart``, have in common; nil where nothing
+  /// can be shared.
   ///
   /// - Parameters:
   ///   - scratch: as for a batch of one pair with these tokens.
@@ -51,8 +54,19 @@ protocol CrossEncoderNetwork: Sendable {
   ) -> [Float]
 }
 
+enum SharedPart: Sendable {
+  /// Each token depends on all others of its pair.
+  case none
+  /// Any tokens that the pairs begin with: each depends on those before it alone.
+  case beginning
+  /// The query's segment as a whole, which does not see the document's.
+  case query
+}
+
 extension CrossEncoderNetwork {
   var tokenTypeCount: Int { TokenBatch.tokenTypesMax }
+
+  var sharedPart: SharedPart { .none }
 
   var prefixBytesPerToken: Int { 0 }
 

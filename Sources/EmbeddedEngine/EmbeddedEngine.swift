@@ -10,8 +10,9 @@ import Tokenization
 /// model (a `CrossEncoderNetwork`) over all of them at once and writes down their logits (`LaneWork`).
 /// So many small jobs share a batch, a large one spreads over all lanes, and none waits for another
 /// to end. A score depends on the pair alone, bit for bit: not on its batch, its lane or its
-/// neighbours. Documents of a job that are the same are scored once, and where a model is a
-/// decoder, so is what the job's pairs begin with (`PrefixCache`).
+/// neighbours. Documents of a job that are the same are scored once. What its pairs have in common is
+/// computed once (`PrefixCache`): with a decoder what they begin with, with a segmented model, as the
+/// built-in one is, the query.
 ///
 /// A model (``EmbeddedModel``) is a Hugging Face folder or the file inside the binary; both are a
 /// `WeightSource`, from which the network takes its tensors by name; a `PackedLinear` packs them for

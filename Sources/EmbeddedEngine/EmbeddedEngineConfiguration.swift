@@ -13,7 +13,8 @@ public struct EmbeddedEngineConfiguration: Sendable, Equatable {
   /// Calls to `score` that are waiting or under way; more are refused.
   public var jobsMax: Int
   /// Memory for what the pairs of jobs begin with, where a model computes it once for a job. A token
-  /// takes 224 kB with a Qwen3 of 0.6 billion weights. 0 computes each pair whole.
+  /// takes 224 kB with a Qwen3 of 0.6 billion weights, 3 kB with the built-in model. 0 computes each
+  /// pair whole.
   public var prefixBytesMax: Int
 
   public init(

@@ -2,6 +2,7 @@ import Foundation
 import Scoring
 import TestSupport
 import Testing
+import Tokenization
 
 @testable import EmbeddedEngine
 
@@ -97,6 +98,51 @@ import Testing
     var network = try #require(model.network as? BertNetwork)
     mutation.apply(to: &network)
     #expect(try goldenError(of: model, network, Golden.read()) > 2e-4)
+  }
+
+  /// A job's query is computed once, and each pair reads it.
+  @Test(arguments: paths, [PrecisionSetting.fp32, .bf16, .int8])
+  func aSharedQueryChangesNoBit(path: KernelPath, precision: PrecisionSetting) throws {
+    let model = try EmbeddedModel.builtIn(precision: precision, kernelPath: path)
+    let query = model.encoder.query("how do bees make honey", instruction: nil)
+    let pairs = try [
+      "Bees make honey from nectar.", "", "honey", String(repeating: "the hive is warm. ", count: 30),
+    ].map { try model.encoder.pair(query, document: $0) }
+    let tokens = Array(pairs[0].querySegment)
+    #expect(pairs.allSatisfy { $0.querySegment == tokens[...] })
+    #expect(tokens.count == query.ids.count + 2)
+    let network = model.network
+    let prefix = try #require(
+      network.prefix(
+        of: tokens,
+        scratch: FloatBuffer(
+          count: network.scratchFloats(tokens: tokens.count, longest: tokens.count)),
+        progress: {}))
+    func logits(_ pairs: [EncodedPair], after prefix: SharedPrefix?) -> [Float] {
+      var batch = TokenBatch()
+      for pair in pairs { batch.appendPair(after: prefix) { $0.append(pair) } }
+      return network.logits(
+        of: batch, scratch: FloatBuffer(count: network.scratchFloats(for: batch)))
+    }
+    let alone = pairs.map { logits([$0], after: nil)[0] }
+    #expect(Set(alone).count == pairs.count)
+    #expect(logits(pairs, after: prefix) == alone)
+    #expect(logits(pairs.reversed(), after: prefix) == alone.reversed())
+    let bytes = prefix.layers.reduce(0) { $0 + $1.count * 4 }
+    #expect(bytes <= tokens.count * network.prefixBytesPerToken)
+  }
+
+  @Test func aQueryIsSharedWholeOrNotAtAll() throws {
+    let model = try EmbeddedModel.builtIn()
+    let tokens: [Int32] = [101, 2129, 2079, 102]
+    let bytes = tokens.count * model.network.prefixBytesPerToken
+    func isShared(bytesMax: Int) -> Bool {
+      PrefixCache(bytesMax: bytesMax).prefix(ofPairsBeginningWith: tokens, model: model) {
+        FloatBuffer(count: $0)
+      } != nil
+    }
+    #expect(isShared(bytesMax: bytes))
+    #expect(!isShared(bytesMax: bytes - 1))
   }
 
   @Test func theAnswerRanksFirst() async throws {

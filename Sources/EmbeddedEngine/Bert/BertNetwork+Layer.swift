@@ -59,6 +59,8 @@ extension BertNetwork {
   private func attend(
     queryRow: Int, queryRows: Int, firstKey: Int, keys: Int, _ scratch: Scratch
   ) {
+    // A segment that is shared has no rows here.
+    guard queryRows > 0 else { return }
     let hiddenSize = configuration.hiddenSize
     let stride = 3 * hiddenSize
     let headSize = configuration.headSize

@@ -23,6 +23,13 @@ struct BertNetwork: CrossEncoderNetwork {
   }
   var scoreKind: ScoreKind { configuration.scoreKind }
 
+  var sharedPart: SharedPart { configuration.segments == nil ? .none : .query }
+
+  var prefixBytesPerToken: Int {
+    configuration.segments == nil
+      ? 0 : SegmentHead.queryFloatsPerToken(size: configuration.hiddenSize) * 4
+  }
+
   /// Rows that the layers after attention work on at a time, so that what they hand to one another
   /// stays in the second-level cache.
   static let blockRows = 96
@@ -68,6 +75,53 @@ struct BertNetwork: CrossEncoderNetwork {
     observe: (_ layer: Int, _ hidden: UnsafeBufferPointer<Float>) -> Void
   ) -> [Float] {
     let hiddenSize = configuration.hiddenSize
+    let scratch = run(batch, scratch: buffer, observe: observe)
+    switch weights.head {
+    case .firstToken(let pooler, let classifier, let bias):
+      if computesWholeLastLayer {
+        batch.moveRowsToFront(of: scratch.hidden, width: hiddenSize) { batch.bounds[$0] }
+      }
+      pooler.apply(
+        rows: batch.pairCount, input: scratch.hidden, inputStride: hiddenSize,
+        output: scratch.context, outputStride: hiddenSize, scratch: scratch.shared)
+      engine_tanh(batch.pairCount * hiddenSize, scratch.context)
+      return (0..<batch.pairCount).map { pair in
+        engine_dot(hiddenSize, scratch.context + pair * hiddenSize, classifier.start)
+          + bias.start[0]
+      }
+    case .segments(let head):
+      return (0..<batch.pairCount).map { pair in
+        let states = scratch.hidden + batch.bounds[pair] * hiddenSize
+        let ids = batch.tokens.ids[batch.bounds[pair]..<batch.bounds[pair + 1]]
+        let queryCount = batch.queryCount(ofPair: pair)
+        let query =
+          batch.prefix(ofPair: pair).map(SegmentHead.Query.init)
+          ?? head.query(
+            ids: ids.prefix(queryCount), states: states, size: hiddenSize, mean: scratch.shared)
+        return head.logit(
+          query: query, ids: ids.dropFirst(queryCount), states: states + queryCount * hiddenSize,
+          size: hiddenSize, scratch: scratch.shared + hiddenSize)
+      }
+    }
+  }
+
+  func prefix(
+    of tokens: [Int32], scratch buffer: FloatBuffer, progress: () -> Void
+  ) -> SharedPrefix? {
+    guard case .segments(let head) = weights.head, !tokens.isEmpty else { return nil }
+    var batch = TokenBatch()
+    batch.appendPair { $0.append(ids: tokens) }
+    let scratch = run(batch, scratch: buffer) { _, _ in progress() }
+    return head.sharedQuery(tokens: tokens, states: scratch.hidden, size: configuration.hiddenSize)
+  }
+
+  /// Runs the layers: `hidden` of what is returned has the last states of all tokens, or of the pairs'
+  /// first ones.
+  private func run(
+    _ batch: TokenBatch, scratch buffer: FloatBuffer,
+    observe: (_ layer: Int, _ hidden: UnsafeBufferPointer<Float>) -> Void
+  ) -> Scratch {
+    let hiddenSize = configuration.hiddenSize
     let tokens = batch.tokenCount
     precondition(buffer.count >= scratchFloats(for: batch), "scratch too small")
     let block = min(tokens, Self.blockRows)
@@ -92,27 +146,7 @@ struct BertNetwork: CrossEncoderNetwork {
       finish(layer, rows: rows, scratch)
       observe(index + 1, UnsafeBufferPointer(start: hidden, count: rows * hiddenSize))
     }
-    switch weights.head {
-    case .firstToken(let pooler, let classifier, let bias):
-      if computesWholeLastLayer {
-        batch.moveRowsToFront(of: hidden, width: hiddenSize) { batch.bounds[$0] }
-      }
-      pooler.apply(
-        rows: batch.pairCount, input: hidden, inputStride: hiddenSize, output: context,
-        outputStride: hiddenSize, scratch: scratch.shared)
-      engine_tanh(batch.pairCount * hiddenSize, context)
-      return (0..<batch.pairCount).map { pair in
-        engine_dot(hiddenSize, context + pair * hiddenSize, classifier.start) + bias.start[0]
-      }
-    case .segments(let head):
-      return (0..<batch.pairCount).map { pair in
-        let first = batch.bounds[pair]
-        return head.logit(
-          hidden: hidden + first * hiddenSize, hiddenSize: hiddenSize,
-          ids: batch.tokens.ids[first..<batch.bounds[pair + 1]],
-          queryCount: batch.queryCount(ofPair: pair), scratch: scratch.shared)
-      }
-    }
+    return scratch
   }
 
   /// hidden[T][H] = norm(word + position + token type).

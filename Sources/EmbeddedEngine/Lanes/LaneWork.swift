@@ -77,26 +77,37 @@ struct LaneWork {
     }
   }
 
-  /// What all pairs of the job begin with, where that is worth computing by itself. Finding it takes
-  /// another look at every document, which is nothing beside what a decoder then does with them.
+  /// What all pairs of the job begin with, where that can be computed by itself.
   private mutating func prefix(
     of job: ScoringJob, _ query: PairEncoder.Query, progress: () -> Void
   ) throws -> SharedPrefix? {
-    guard job.model.network.prefixBytesPerToken > 0, job.documents.count > 1 else { return nil }
-    let common = try job.commonBeginning.tokens {
-      var common: ArraySlice<Int32>?
-      for document in job.documents {
-        let ids = try job.model.encoder.pair(query, document: document.text).ids
-        common = common.map { ids.prefix(zip($0, ids).prefix { $0 == $1 }.count) } ?? ids[...]
-      }
-      return Array(common?.prefix(job.model.contextTokens) ?? [])
-    }
+    guard job.sharesPrefix else { return nil }
+    let common = try job.commonBeginning.tokens { try Self.commonBeginning(of: job, query) }
     return prefixes.prefix(
       ofPairsBeginningWith: common, model: job.model, progress: progress
     ) { floats in
       grow(to: floats)
       return scratch
     }
+  }
+
+  /// Empty where it is beyond the context, as every pair is then.
+  private static func commonBeginning(
+    of job: ScoringJob, _ query: PairEncoder.Query
+  ) throws -> [Int32] {
+    let encoder = job.model.encoder
+    var common: ArraySlice<Int32>?
+    if job.model.network.sharedPart == .query {
+      common = try encoder.pair(query, document: "").querySegment
+    } else {
+      // Another look at every document is nothing beside what a decoder then does with them.
+      for document in job.documents {
+        let ids = try encoder.pair(query, document: document.text).ids
+        common = common.map { ids.prefix(zip($0, ids).prefix { $0 == $1 }.count) } ?? ids[...]
+      }
+    }
+    guard let common, common.count <= job.model.contextTokens else { return [] }
+    return Array(common)
   }
 
   private mutating func grow(to floats: Int) {
@@ -114,7 +125,7 @@ struct LaneWork {
     let inBatch = Set(owners.map(\.part))
     grow(to: model.network.scratchFloats(for: batch))
     // Where a batch can take longer than a job's lease lives, each layer counts.
-    let isLong = batch.tokenCount > batchTokensMax || model.network.prefixBytesPerToken > 0
+    let isLong = batch.tokenCount > batchTokensMax || model.network.sharedPart == .beginning
     let logits = model.network.logits(of: batch, scratch: scratch) { _, _ in
       if isLong { Self.reportProgress(parts, inBatch) }
     }

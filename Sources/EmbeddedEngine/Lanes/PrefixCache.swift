@@ -32,13 +32,13 @@ final class PrefixCache: Sendable {
   /// Bytes of all prefixes, those being computed included.
   var byteCount: Int { slots.withLock { $0.reduce(0) { $0 + $1.bytes } } }
 
-  /// What sequences have in common that are to be scored by a model: their longest common beginning,
-  /// as far as it may be kept.
+  /// What sequences have in common that are to be scored by a model: a decoder's longest common
+  /// beginning as far as it may be kept, a query's segment whole or not at all.
   ///
   /// - Parameters:
   ///   - progress: called after each layer, if the prefix has to be computed.
   ///   - scratch: gives so many floats.
-  /// - Returns: nil where nothing is shared, or the model cannot share.
+  /// - Returns: nil where nothing is shared, or the model cannot share, or there is no room.
   func prefix(
     ofPairsBeginningWith tokens: [Int32], model: EmbeddedModel, progress: () -> Void = {},
     scratch: (Int) -> FloatBuffer
@@ -46,7 +46,9 @@ final class PrefixCache: Sendable {
     let tokenBytes = model.network.prefixBytesPerToken
     guard tokenBytes > 0 else { return nil }
     let kept = Array(tokens.prefix(bytesMax / tokenBytes))
-    guard !kept.isEmpty else { return nil }
+    guard !kept.isEmpty, model.network.sharedPart == .beginning || kept.count == tokens.count else {
+      return nil
+    }
     let slot = slots.withLock { slots in
       let slot: Slot
       if let index = slots.firstIndex(where: { $0.model === model && $0.tokens == kept }) {

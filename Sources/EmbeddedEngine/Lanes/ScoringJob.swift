@@ -28,6 +28,8 @@ struct ScoringJob: Sendable {
   let order: [Int]
   /// Of the pairs in that order. Only the batches' sizes depend on them, never a score.
   let roughTokenCounts: [Int]
+  /// Whether what the pairs begin with is computed by itself.
+  let sharesPrefix: Bool
   let commonBeginning = CommonBeginning()
   let deadline: ContinuousClock.Instant
   let progress: @Sendable () -> Void
@@ -43,8 +45,8 @@ struct ScoringJob: Sendable {
     self.progress = progress
     deadline = .now.advanced(by: request.remaining)
     // What is computed once for all pairs is not in a batch with each of them.
-    let isShared = model.network.prefixBytesPerToken > 0 && documents.count > 1
-    let shared = isShared ? 0 : model.reservedTokens + Self.roughTokenCount(request.query.text)
+    sharesPrefix = model.network.sharedPart != .none && documents.count > 1
+    let shared = sharesPrefix ? 0 : model.reservedTokens + Self.roughTokenCount(request.query.text)
     let tokenCounts = documents.map {
       max(1, min(shared + Self.roughTokenCount($0.text), model.contextTokens))
     }

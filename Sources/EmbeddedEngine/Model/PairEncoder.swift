@@ -64,6 +64,9 @@ struct PairEncoder: Sendable {
 }
 
 extension EncodedPair {
+  /// The tokens of type 0, where types tell a query from a document.
+  var querySegment: ArraySlice<Int32> { ids.prefix(tokenTypes.prefix { $0 == 0 }.count) }
+
   /// Tokens of a sequence without types.
   mutating func append(ids: some Collection<Int32>) {
     self.ids += ids

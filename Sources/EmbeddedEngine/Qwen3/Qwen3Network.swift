@@ -32,6 +32,8 @@ struct Qwen3Network: CrossEncoderNetwork {
       theta: configuration.theta)
   }
 
+  var sharedPart: SharedPart { .beginning }
+
   var prefixBytesPerToken: Int {
     configuration.layerCount * 2 * configuration.keyWidth * MemoryLayout<Float>.stride
   }

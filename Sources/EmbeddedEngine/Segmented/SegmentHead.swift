@@ -39,28 +39,58 @@ struct SegmentHead: Sendable {
   /// Floats of scratch beside the hidden states: the query's mean vector, and a sum.
   func scratchFloats(hiddenSize: Int) -> Int { 2 * hiddenSize }
 
-  /// One pair's logit. Scales the states' rows to length 1 in place.
+  /// What a query is compared by.
+  struct Query {
+    let ids: ArraySlice<Int32>
+    /// [tokens][H], rows of length 1.
+    let states: UnsafePointer<Float>
+    /// [H]: the sum of the states as the encoder gave them.
+    let mean: UnsafePointer<Float>
+  }
+
+  /// - Parameters:
+  ///   - states: [tokens][H] after the last layer; its rows are scaled in place.
+  ///   - mean: [H], gets their sum.
+  func query(
+    ids: ArraySlice<Int32>, states: UnsafeMutablePointer<Float>, size: Int,
+    mean: UnsafeMutablePointer<Float>
+  ) -> Query {
+    let rows = Rows(start: states, count: ids.count, size: size)
+    rows.sum(0..<rows.count, into: mean)
+    rows.scaleToUnit()
+    return Query(ids: ids, states: states, mean: mean)
+  }
+
+  /// Floats that ``sharedQuery(tokens:states:size:)`` keeps, at most, for each token: its row, and a
+  /// part of the mean vector.
+  static func queryFloatsPerToken(size: Int) -> Int { 2 * size }
+
+  /// The same, kept for the pairs of a job.
+  func sharedQuery(
+    tokens: [Int32], states: UnsafeMutablePointer<Float>, size: Int
+  ) -> SharedPrefix {
+    let mean = FloatBuffer(count: size)
+    let kept = FloatBuffer(count: tokens.count * size)
+    _ = query(ids: tokens[...], states: states, size: size, mean: mean.start)
+    kept.start.update(from: states, count: kept.count)
+    return SharedPrefix(tokens: tokens, layers: [kept, mean])
+  }
+
+  /// One pair's logit. Scales the document's rows to length 1 in place.
   ///
   /// - Parameters:
-  ///   - hidden: [query tokens + document tokens][H], after the last layer.
-  ///   - ids: of those tokens.
-  ///   - queryCount: how many of them are the query's, its control tokens included.
+  ///   - ids: of the document's tokens.
+  ///   - states: [document tokens][H], after the last layer.
+  ///   - scratch: [H]
   func logit(
-    hidden: UnsafeMutablePointer<Float>, hiddenSize: Int, ids: ArraySlice<Int32>, queryCount: Int,
+    query: Query, ids: ArraySlice<Int32>, states: UnsafeMutablePointer<Float>, size: Int,
     scratch: UnsafeMutablePointer<Float>
   ) -> Float {
-    let query = Rows(start: hidden, count: queryCount, size: hiddenSize)
-    let document = Rows(
-      start: hidden + queryCount * hiddenSize, count: ids.count - queryCount, size: hiddenSize)
-    let mean = scratch
-    let sum = scratch + hiddenSize
-    query.sum(0..<query.count, into: mean)
-    let window = bestWindow(of: document, query: mean, sum: sum)
-    query.scaleToUnit()
+    let document = Rows(start: states, count: ids.count, size: size)
+    let window = bestWindow(of: document, query: query.mean, sum: scratch)
     document.scaleToUnit()
     let features = [
-      window, maxSimilarity(query, document),
-      lexicalMatch(query: ids.prefix(queryCount), document: ids.dropFirst(queryCount)),
+      window, maxSimilarity(query, document), lexicalMatch(query: query.ids, document: ids),
     ]
     return features.indices.reduce(bias.start[0]) {
       $0 + featureWeights.start[$1] * features[$1]
@@ -80,13 +110,14 @@ struct SegmentHead: Sendable {
     return best
   }
 
-  private func maxSimilarity(_ query: Rows, _ document: Rows) -> Float {
-    let tokens = 1..<max(query.count - 1, 1)
+  private func maxSimilarity(_ query: Query, _ document: Rows) -> Float {
+    let tokens = 1..<max(query.ids.count - 1, 1)
     guard !tokens.isEmpty, document.count > 0 else { return 0 }
+    let size = document.size
     let sum = tokens.reduce(Float(0)) { sum, token in
       sum
         + (0..<document.count).reduce(Float(-1)) {
-          max($0, engine_dot(query.size, query.row(token), document.row($1)))
+          max($0, engine_dot(size, query.states + token * size, document.row($1)))
         }
     }
     return sum / Float(tokens.count)
@@ -115,6 +146,14 @@ struct SegmentHead: Sendable {
   ) -> Float {
     let lengths = (engine_dot(size, first, first) * engine_dot(size, second, second)).squareRoot()
     return engine_dot(size, first, second) / max(lengths, 1e-12)
+  }
+}
+
+extension SegmentHead.Query {
+  /// What ``SegmentHead/sharedQuery(tokens:states:size:)`` kept.
+  init(_ prefix: SharedPrefix) {
+    self.init(
+      ids: prefix.tokens[...], states: prefix.layers[0].start, mean: prefix.layers[1].start)
   }
 }
 
