@@ -132,7 +132,7 @@ public struct DocumentScore: Sendable, Equatable {
   }
 }
 
-public enum ScoreKind: String, Sendable {
+public enum ScoreKind: String, Sendable, CaseIterable {
   case sigmoid
   case raw
 }

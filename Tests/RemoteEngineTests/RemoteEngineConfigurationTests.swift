@@ -32,6 +32,80 @@ struct RemoteEngineConfigurationTests {
     #expect(invalidKey { $0.connectTimeout = .zero } == "connect_timeout")
     #expect(invalidKey { $0.responseTimeout = .zero } == "response_timeout")
     #expect(invalidKey { $0.credentialsPause = .zero } == "credentials_pause")
+    #expect(invalidKey { $0.credentialsPoll = .zero } == "credentials_poll")
+    #expect(invalidKey { $0.goldenPairPause = .zero } == "golden_pair_pause")
+    #expect(invalidKey { $0.requestsPerMinute = 0 } == "requests_per_minute")
+    #expect(invalidKey { $0.tokensPerMinute = 0 } == "tokens_per_minute")
+    #expect(invalidKey { $0.requestTokensMax = 0 } == "request_tokens_max")
+    #expect(invalidKey { $0.bisectionRequestsMax = 0 } == "bisection_requests_max")
+  }
+
+  @Test func rawScoresNeedABackendThatSendsThem() {
+    #expect(
+      invalidKey {
+        $0.models[0].scoreKind = .raw
+        $0.models[0].answeredScoreKind = .sigmoid
+      } == "models[0].answered_scores")
+    #expect(invalidKey { $0.models[0].scoreKind = .raw } == nil)
+    #expect(invalidKey { $0.models[0].answeredScoreKind = .raw } == nil)
+  }
+
+  @Test func tlsThatCannotWorkIsNamedByItsKey() {
+    #expect(
+      invalidKey {
+        $0.baseURL = "http://hub.example"
+        $0.tls.authoritiesFile = "ca.pem"
+      } == "tls")
+    #expect(invalidKey { $0.tls.certificateFile = "client.pem" } == "tls.key_file")
+    #expect(invalidKey { $0.tls.keyFile = "client.key" } == "tls.key_file")
+    #expect(
+      invalidKey {
+        $0.tls.isInsecure = true
+        $0.tls.authoritiesFile = "ca.pem"
+      } == "tls.insecure")
+  }
+
+  @Test(arguments: [
+    "", "proxy", "http://proxy", "https://proxy:3128", "http://user:secret@proxy:3128",
+    "http://proxy:3128/path", "http://proxy:3128?x=y",
+  ])
+  func unusableProxyIsRefused(url: String) {
+    #expect(invalidKey { $0.proxy = .init(url: url) } == "proxy.url")
+  }
+
+  @Test func onlyAnHTTPProxyTakesCredentials() {
+    #expect(invalidKey { $0.proxy = .init(url: "socks5://proxy:1080") } == nil)
+    #expect(invalidKey { $0.proxy = .init(url: "http://p:1", credentialsVariable: "P") } == nil)
+    #expect(
+      invalidKey { $0.proxy = .init(url: "socks5://proxy:1080", credentialsVariable: "P") }
+        == "proxy.credentials_env")
+  }
+
+  @Test func whatIsReadAtTheStartIsNamedByItsKeyAndShowsNoSecret() throws {
+    let folder = try TemporaryFolder()
+    let noPEM = try folder.write("secret", to: "file")
+    func startKey(_ change: (inout RemoteEngineConfiguration) -> Void) -> String? {
+      var configuration = configuration()
+      change(&configuration)
+      let error = #expect(throws: RemoteEngineConfiguration.Invalid.self) {
+        try RemoteRerankEngine(
+          configuration, environment: ["P": "secret"], logger: Logger(label: "test"))
+      }
+      #expect(error?.message.contains("secret") == false)
+      return error?.key
+    }
+    #expect(startKey { $0.tls.authoritiesFile = noPEM } == "tls.ca_file")
+    #expect(startKey { $0.tls.authoritiesFile = "/nowhere" } == "tls.ca_file")
+    #expect(
+      startKey {
+        $0.tls.certificateFile = noPEM
+        $0.tls.keyFile = noPEM
+      } == "tls.certificate_file")
+    for variable in ["P", "ABSENT"] {
+      #expect(
+        startKey { $0.proxy = .init(url: "http://p:1", credentialsVariable: variable) }
+          == "proxy.credentials_env")
+    }
   }
 
   @Test func tokenizerFolderGivesExactCounts() async throws {

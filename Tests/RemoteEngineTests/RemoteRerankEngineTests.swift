@@ -8,18 +8,15 @@ import Testing
 
 /// The engine against a real server over real sockets.
 struct RemoteRerankEngineTests {
-  private static let query = "what is the capital of France"
-  private static let documents = [
-    "Berlin is the capital of Germany", "Paris is the capital of France", "Bread and butter",
-  ]
-
   @Test func scoresComeBackInTheOrderOfTheRequest() async throws {
     let hub = try FakeHub()
-    try await withEngine(hub) { engine in
-      let result = try await engine.score(request(), progress: {})
+    try await EngineFixture.withEngine(hub) { engine in
+      let result = try await engine.score(EngineFixture.request(), progress: {})
       #expect(
         result.scores.map(\.relevanceScore)
-          == Self.documents.map { Float(FakeHub.score(query: Self.query, document: $0)) })
+          == EngineFixture.documents.map {
+            Float(FakeHub.score(query: EngineFixture.query, document: $0))
+          })
       #expect(result.model == "fake-reranker")
       #expect(result.usage?.estimated == false)
     }
@@ -31,7 +28,7 @@ struct RemoteRerankEngineTests {
 
   @Test func modelsAreThoseThatTheBackendLists() async throws {
     let hub = try FakeHub(models: ["fake-reranker", "unconfigured"])
-    try await withEngine(
+    try await EngineFixture.withEngine(
       hub, change: { $0.models.append(.init(name: "absent", servedName: "gone")) }
     ) { engine in
       let models = try await engine.models()
@@ -46,7 +43,7 @@ struct RemoteRerankEngineTests {
   @Test func backendThatIsAwayCannotTellItsModels() async throws {
     let hub = try FakeHub()
     hub.stop()
-    try await withEngine(hub) { engine in
+    try await EngineFixture.withEngine(hub) { engine in
       let error = await #expect(throws: EngineError.self) { try await engine.models() }
       #expect(error?.code == .unavailable)
     }
@@ -55,7 +52,7 @@ struct RemoteRerankEngineTests {
   @Test(arguments: [
     (FakeHub.Answer.unauthorized, EngineError.Code.unauthenticated, true, true),
     (.notFound, .notFound, false, false),
-    (.internalError, .internal, true, false),
+    (.failure(507, message: "full"), .internal, true, false),
     (.unavailable, .unavailable, true, false),
     (.failure(400, message: "bad"), .invalidArgument, false, false),
     (.brokenJSON, .internal, true, false),
@@ -74,9 +71,9 @@ struct RemoteRerankEngineTests {
     refusesCredentials: Bool
   ) async throws {
     let hub = try FakeHub(fallback: answer)
-    try await withEngine(hub) { engine in
+    try await EngineFixture.withEngine(hub) { engine in
       let error = await #expect(throws: EngineError.self) {
-        try await engine.score(request(), progress: {})
+        try await engine.score(EngineFixture.request(), progress: {})
       }
       #expect(error?.code == code)
       #expect(error?.isRetryable == isRetryable)
@@ -97,14 +94,14 @@ struct RemoteRerankEngineTests {
       .tooManyRequests(retryAfter: "17"),
       .tooManyRequests(retryAfter: date.string(from: Date(timeIntervalSinceNow: 3_600))),
     ])
-    try await withEngine(hub) { engine in
+    try await EngineFixture.withEngine(hub) { engine in
       let seconds = await #expect(throws: EngineError.self) {
-        try await engine.score(request(), progress: {})
+        try await engine.score(EngineFixture.request(), progress: {})
       }
       #expect(seconds?.code == .resourceExhausted)
       #expect(seconds?.retryAfter == .seconds(17))
       let dated = await #expect(throws: EngineError.self) {
-        try await engine.score(request(), progress: {})
+        try await engine.score(EngineFixture.request(), progress: {})
       }
       let wait = try #require(dated?.retryAfter)
       #expect((Duration.seconds(3_590)...Duration.seconds(3_600)).contains(wait))
@@ -114,9 +111,9 @@ struct RemoteRerankEngineTests {
   @Test func refusedConnectionIsUnavailable() async throws {
     let hub = try FakeHub()
     hub.stop()
-    try await withEngine(hub) { engine in
+    try await EngineFixture.withEngine(hub) { engine in
       let error = await #expect(throws: EngineError.self) {
-        try await engine.score(request(), progress: {})
+        try await engine.score(EngineFixture.request(), progress: {})
       }
       #expect(error?.code == .unavailable)
       #expect(error?.isRetryable == true)
@@ -126,10 +123,11 @@ struct RemoteRerankEngineTests {
   @Test(arguments: [FakeHub.Answer.hang, .drip(pause: .milliseconds(50))])
   func backendThatHangsOrDripsLosesTheJobAtTheTimeout(answer: FakeHub.Answer) async throws {
     let hub = try FakeHub(fallback: answer)
-    try await withEngine(hub, change: { $0.responseTimeout = .milliseconds(300) }) { engine in
+    try await EngineFixture.withEngine(hub, change: { $0.responseTimeout = .milliseconds(300) }) {
+      engine in
       let start = ContinuousClock.now
       let error = await #expect(throws: EngineError.self) {
-        try await engine.score(request(), progress: {})
+        try await engine.score(EngineFixture.request(), progress: {})
       }
       #expect(error?.code == .deadlineExceeded)
       #expect(error?.isRetryable == true)
@@ -139,9 +137,9 @@ struct RemoteRerankEngineTests {
 
   @Test func jobsDeadlineComesBeforeTheTimeout() async throws {
     let hub = try FakeHub(fallback: .hang)
-    try await withEngine(hub) { engine in
+    try await EngineFixture.withEngine(hub) { engine in
       let error = await #expect(throws: EngineError.self) {
-        try await engine.score(request(remaining: .milliseconds(200)), progress: {})
+        try await engine.score(EngineFixture.request(remaining: .milliseconds(200)), progress: {})
       }
       #expect(error?.code == .deadlineExceeded)
     }
@@ -150,16 +148,16 @@ struct RemoteRerankEngineTests {
   @Test func progressIsReportedWhileAnAnswerIsOutstandingWithinItsTime() async throws {
     let hub = try FakeHub(fallback: .delayed(.milliseconds(1_300)))
     let reports = Mutex(0)
-    try await withEngine(hub) { engine in
-      _ = try await engine.score(request()) { reports.withLock { $0 += 1 } }
+    try await EngineFixture.withEngine(hub) { engine in
+      _ = try await engine.score(EngineFixture.request()) { reports.withLock { $0 += 1 } }
     }
     #expect(reports.withLock { $0 } == 1)
   }
 
   @Test func cancelledTaskEndsTheRequest() async throws {
     let hub = try FakeHub(fallback: .hang)
-    try await withEngine(hub) { engine in
-      let task = Task { try await engine.score(request(), progress: {}) }
+    try await EngineFixture.withEngine(hub) { engine in
+      let task = Task { try await engine.score(EngineFixture.request(), progress: {}) }
       try await eventually("the request") { hub.rerankCount == 1 }
       task.cancel()
       await #expect(throws: CancellationError.self) { try await task.value }
@@ -168,34 +166,41 @@ struct RemoteRerankEngineTests {
 
   @Test func answerBeyondTheLimitIsRefused() async throws {
     let hub = try FakeHub(fallback: .oversized(bytes: 100_000))
-    try await withEngine(hub, change: { $0.responseBytesMax = 50_000 }) { engine in
+    try await EngineFixture.withEngine(hub, change: { $0.responseBytesMax = 50_000 }) { engine in
       let error = await #expect(throws: EngineError.self) {
-        try await engine.score(request(), progress: {})
+        try await engine.score(EngineFixture.request(), progress: {})
       }
       #expect(error?.code == .resourceExhausted)
       #expect(error?.isRetryable == false)
     }
   }
 
-  @Test func requestsBeyondTheLimitsAreRefusedBeforeTheBackendIsAsked() async throws {
+  @Test func whatNoRequestCanHoldIsRefusedBeforeTheBackendIsAsked() async throws {
     let hub = try FakeHub()
-    try await withEngine(hub, change: { $0.documentsMax = 2 }) { engine in
+    try await EngineFixture.withEngine(
+      hub,
+      change: {
+        $0.documentsMax = 2
+        $0.models[0].isListwise = true
+      }
+    ) { engine in
       let error = await #expect(throws: EngineError.self) {
-        try await engine.score(request(), progress: {})
+        try await engine.score(EngineFixture.request(), progress: {})
       }
       #expect(error?.code == .invalidArgument)
       #expect(error?.message.contains("at most 2 documents") == true)
     }
-    try await withEngine(hub, change: { $0.requestBytesMax = 100 }) { engine in
+    try await EngineFixture.withEngine(hub, change: { $0.requestBytesMax = 50 }) { engine in
       let error = await #expect(throws: EngineError.self) {
-        try await engine.score(request(), progress: {})
+        try await engine.score(EngineFixture.request(), progress: {})
       }
       #expect(error?.code == .invalidArgument)
-      #expect(error?.message.contains("of at most 100") == true)
+      #expect(error?.message.contains("of at most 50") == true)
+      #expect(error?.message.hasPrefix("document ") == true)
     }
-    try await withEngine(hub) { engine in
+    try await EngineFixture.withEngine(hub) { engine in
       let error = await #expect(throws: EngineError.self) {
-        try await engine.score(request(model: "unknown"), progress: {})
+        try await engine.score(EngineFixture.request(model: "unknown"), progress: {})
       }
       #expect(error?.code == .notFound)
     }
@@ -204,10 +209,10 @@ struct RemoteRerankEngineTests {
 
   @Test func requestsUnderWayAreBounded() async throws {
     let hub = try FakeHub(fallback: .delayed(.milliseconds(20)))
-    try await withEngine(hub, change: { $0.concurrentRequestsMax = 2 }) { engine in
+    try await EngineFixture.withEngine(hub, change: { $0.concurrentRequestsMax = 2 }) { engine in
       try await withThrowingTaskGroup { group in
         for _ in 0..<10 {
-          group.addTask { _ = try await engine.score(request(), progress: {}) }
+          group.addTask { _ = try await engine.score(EngineFixture.request(), progress: {}) }
         }
         try await group.waitForAll()
       }
@@ -220,13 +225,13 @@ struct RemoteRerankEngineTests {
     let hub = try FakeHub()
     let folder = try TemporaryFolder()
     let path = try folder.write("wrong\n", to: "token")
-    try await withEngine(hub, change: { $0.credentials = .file(path) }) { engine in
+    try await EngineFixture.withEngine(hub, change: { $0.credentials = .file(path) }) { engine in
       let error = await #expect(throws: EngineError.self) {
-        try await engine.score(request(), progress: {})
+        try await engine.score(EngineFixture.request(), progress: {})
       }
       #expect(error?.code == .unauthenticated)
       try folder.write("  \(FakeHub.token)\r\n", to: "token")
-      _ = try await engine.score(request(), progress: {})
+      _ = try await engine.score(EngineFixture.request(), progress: {})
     }
   }
 
@@ -241,9 +246,9 @@ struct RemoteRerankEngineTests {
       .file(large),
     ]
     for credentials in sources {
-      try await withEngine(hub, change: { $0.credentials = credentials }) { engine in
+      try await EngineFixture.withEngine(hub, change: { $0.credentials = credentials }) { engine in
         let error = await #expect(throws: EngineError.self) {
-          try await engine.score(request(), progress: {})
+          try await engine.score(EngineFixture.request(), progress: {})
         }
         #expect(error?.code == .unauthenticated)
         #expect(error?.backendFault == .credentialsRefused)
@@ -252,34 +257,5 @@ struct RemoteRerankEngineTests {
       }
     }
     #expect(hub.requests.isEmpty)
-  }
-
-  private func request(model: String = "ranker", remaining: Duration = .seconds(60))
-    -> ScoringRequest
-  {
-    ScoringRequest(
-      model: model, query: .init(text: Self.query),
-      documents: Self.documents.map { .init(text: $0) }, remaining: remaining,
-      traceparent: "00-trace")
-  }
-
-  private func withEngine(
-    _ hub: FakeHub, change: (inout RemoteEngineConfiguration) -> Void = { _ in },
-    _ body: (RemoteRerankEngine) async throws -> Void
-  ) async throws {
-    var configuration = RemoteEngineConfiguration(
-      name: "hub", baseURL: hub.baseURL + "/",
-      models: [.init(name: "ranker", servedName: "fake-reranker")])
-    configuration.credentials = .environment("HUB_TOKEN")
-    change(&configuration)
-    let engine = try RemoteRerankEngine(
-      configuration, environment: ["HUB_TOKEN": FakeHub.token], logger: Logger(label: "test"))
-    do {
-      try await body(engine)
-    } catch {
-      await engine.shutdown()
-      throw error
-    }
-    await engine.shutdown()
   }
 }

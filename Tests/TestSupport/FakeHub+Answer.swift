@@ -18,6 +18,8 @@ extension FakeHub {
     case oversized(bytes: Int)
     /// 200 with the results that the closure makes of the right ones.
     case altered(@Sendable ([Result]) -> [Result])
+    /// What the closure chooses for the request.
+    case chosen(@Sendable (Request) -> Answer)
 
     public static let unauthorized = Answer.response(
       status: 401, headers: [:], body: #"{"error":"Unauthorized"}"#)

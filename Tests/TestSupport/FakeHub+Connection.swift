@@ -57,15 +57,17 @@ struct HubConnection {
 
   /// - Returns: whether the connection goes on.
   private func answer(_ request: FakeHub.Request) -> Bool {
-    let isRerank = request.method == "POST" && request.path == "/v1/rerank"
-    let (token, scripted) = state.fields.withLock { fields in
+    let isRerank = request.method == "POST" && request.path.hasSuffix("/rerank")
+    let (token, scripted, listing) = state.fields.withLock { fields in
       if fields.requests.count < FakeHub.recordedRequestsMax { fields.requests.append(request) }
-      guard isRerank else { return (fields.token, FakeHub.Answer?.none) }
+      guard isRerank else {
+        return (fields.token, FakeHub.Answer?.none, fields.listings[request.path])
+      }
       fields.rerankCount += 1
       fields.inFlight += 1
       fields.inFlightMax = max(fields.inFlightMax, fields.inFlight)
       let answer = fields.script.isEmpty ? fields.fallback : fields.script.removeFirst()
-      return (fields.token, answer)
+      return (fields.token, answer, nil)
     }
     defer {
       if isRerank { state.fields.withLock { $0.inFlight -= 1 } }
@@ -73,7 +75,11 @@ struct HubConnection {
     guard request.headers["authorization"] == "Bearer \(token)" else {
       return send(.unauthorized, to: nil)
     }
-    if let scripted { return send(scripted, to: request.body) }
+    if var scripted {
+      while case .chosen(let choose) = scripted { scripted = choose(request) }
+      return send(scripted, to: request.body)
+    }
+    if let listing { return sendResponse(status: 200, body: listing) }
     guard request.method == "GET", request.path == "/v1/models" else {
       return send(.notFound, to: nil)
     }
@@ -95,7 +101,7 @@ struct HubConnection {
     case .oversized(let bytes):
       let padding = String(repeating: "x", count: bytes)
       return sendResponse(status: 200, body: #"{"id":"\#(padding)","results":[]}"#)
-    case .scores, .delayed, .drip, .resetInBody, .altered:
+    case .scores, .delayed, .drip, .resetInBody, .altered, .chosen:
       guard let scored = scoredBody(for: body ?? "", answer: answer) else {
         return send(.failure(400, message: "The request is malformed."), to: nil)
       }

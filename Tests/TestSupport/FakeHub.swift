@@ -3,7 +3,8 @@ import Glibc
 import Synchronization
 
 /// A rerank server as hosted hubs run them, on a free loopback port: `GET /v1/models` and
-/// `POST /v1/rerank` behind a Bearer token, over real sockets, with faults on demand.
+/// `POST /v1/rerank` behind a Bearer token, over real sockets, with faults on demand. Any path that ends
+/// in `/rerank` is one of rerank requests.
 ///
 /// Rerank requests take the answers of ``script(_:)`` in order of arrival and ``fallback`` once
 /// these are used up. Everything asked is recorded. The server ends with the object.
@@ -33,6 +34,7 @@ public final class FakeHub: Sendable {
       var script: [Answer] = []
       var fallback = Answer.scores
       var token = FakeHub.token
+      var listings: [String: String] = [:]
       var requests: [Request] = []
       var rerankCount = 0
       var inFlight = 0
@@ -99,6 +101,11 @@ public final class FakeHub: Sendable {
     set { state.fields.withLock { $0.fallback = newValue } }
   }
 
+  /// What a GET of the path is answered, in place of the list of models.
+  public func list(_ body: String, at path: String) {
+    state.fields.withLock { $0.listings[path] = body }
+  }
+
   /// The token that is accepted from here on.
   public func accept(token: String) {
     state.fields.withLock { $0.token = token }
@@ -107,6 +114,8 @@ public final class FakeHub: Sendable {
   public var requests: [Request] { state.fields.withLock { $0.requests } }
   /// Rerank requests that arrived whole, whatever they were answered.
   public var rerankCount: Int { state.fields.withLock { $0.rerankCount } }
+  /// Rerank requests that are being answered.
+  public var inFlight: Int { state.fields.withLock { $0.inFlight } }
   /// The most rerank requests that were being answered at one time.
   public var inFlightMax: Int { state.fields.withLock { $0.inFlightMax } }
 }

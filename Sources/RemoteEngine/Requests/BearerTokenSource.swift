@@ -8,7 +8,8 @@ import Synchronization
 final class BearerTokenSource: Sendable {
   static let tokenBytesMax = 16 << 10
 
-  private struct FileVersion: Equatable {
+  /// Tells one content of a token's file from the next without looking at it.
+  struct Version: Sendable, Equatable {
     var modified: Date?
     var size: Int?
     var inode: Int?
@@ -18,7 +19,7 @@ final class BearerTokenSource: Sendable {
   private let pause: Duration
   private let environment: [String: String]
   private let logger: Logger
-  private let cached = Mutex<(version: FileVersion, token: BearerToken)?>(nil)
+  private let cached = Mutex<(version: Version, token: BearerToken)?>(nil)
 
   init(
     _ credentials: RemoteEngineConfiguration.Credentials, pause: Duration,
@@ -30,10 +31,23 @@ final class BearerTokenSource: Sendable {
     self.logger = logger
   }
 
+  /// Of what ``token()`` would read now; nil where nothing can be read, or nothing can change.
+  func version() -> Version? {
+    guard case .file(let path) = credentials, let attributes = try? Self.attributes(path) else {
+      return nil
+    }
+    return Self.version(attributes)
+  }
+
+  /// Whether another token can come without a restart.
+  var canChange: Bool {
+    if case .file = credentials { true } else { false }
+  }
+
   /// nil when the backend wants none.
   ///
   /// - Throws: ``EngineError`` that pauses the model: a token that is missing or cannot be one.
-  func token() throws -> BearerToken? {
+  func token() throws(EngineError) -> BearerToken? {
     switch credentials {
     case .none:
       return nil
@@ -47,19 +61,14 @@ final class BearerTokenSource: Sendable {
     }
   }
 
-  private func fileToken(_ path: String) throws -> BearerToken {
+  private func fileToken(_ path: String) throws(EngineError) -> BearerToken {
     let attributes: [FileAttributeKey: Any]
     do {
-      // Secrets are often mounted as links; what counts is the file behind them.
-      let target = URL(filePath: path).resolvingSymlinksInPath().path
-      attributes = try FileManager.default.attributesOfItem(atPath: target)
+      attributes = try Self.attributes(path)
     } catch {
       throw unusable("The token's file \(path) cannot be read; is it there?")
     }
-    let version = FileVersion(
-      modified: attributes[.modificationDate] as? Date,
-      size: (attributes[.size] as? NSNumber)?.intValue,
-      inode: (attributes[.systemFileNumber] as? NSNumber)?.intValue)
+    let version = Self.version(attributes)
     if let cached = cached.withLock({ $0 }), cached.version == version { return cached.token }
     guard version.size ?? 0 <= Self.tokenBytesMax else {
       throw unusable("The token's file \(path) has over \(Self.tokenBytesMax) bytes: no token.")
@@ -76,7 +85,20 @@ final class BearerTokenSource: Sendable {
     return token
   }
 
-  private func parse(_ text: String, origin: String) throws -> BearerToken {
+  private static func attributes(_ path: String) throws -> [FileAttributeKey: Any] {
+    // Secrets are often mounted as links; what counts is the file behind them.
+    let target = URL(filePath: path).resolvingSymlinksInPath().path
+    return try FileManager.default.attributesOfItem(atPath: target)
+  }
+
+  private static func version(_ attributes: [FileAttributeKey: Any]) -> Version {
+    Version(
+      modified: attributes[.modificationDate] as? Date,
+      size: (attributes[.size] as? NSNumber)?.intValue,
+      inode: (attributes[.systemFileNumber] as? NSNumber)?.intValue)
+  }
+
+  private func parse(_ text: String, origin: String) throws(EngineError) -> BearerToken {
     let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
     guard !trimmed.isEmpty else { throw unusable("The token in \(origin) is empty.") }
     // Anything else could end the header and start another.
@@ -90,23 +112,5 @@ final class BearerTokenSource: Sendable {
     EngineError(
       code: .unauthenticated, message: message, isRetryable: true, retryAfter: pause,
       backendFault: .credentialsRefused, spendsAttempt: false)
-  }
-}
-
-/// A secret: neither printing nor reflecting shows it.
-struct BearerToken: Sendable, CustomStringConvertible, CustomReflectable {
-  private let value: @Sendable () -> String
-
-  init(_ value: String) {
-    self.value = { value }
-  }
-
-  var headerValue: String { "Bearer \(value())" }
-  var description: String { "[token]" }
-  var customMirror: Mirror { Mirror(self, children: []) }
-
-  /// The text without the token, which a backend may have sent back in its error.
-  func redacted(in text: String) -> String {
-    text.replacingOccurrences(of: value(), with: "[token]")
   }
 }

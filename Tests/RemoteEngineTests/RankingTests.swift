@@ -1,9 +1,10 @@
+import Foundation
 import Scoring
 import Testing
 
 @testable import RemoteEngine
 
-struct RerankAnswerTests {
+struct RankingTests {
   @Test func unsortedResultsGoBackToTheirDocuments() throws {
     let result = try parse(
       """
@@ -14,7 +15,6 @@ struct RerankAnswerTests {
     #expect(result.scores.map(\.rankingKey) == [0.5, 0.25, 0.75])
     #expect(result.usage == TokenUsage(promptTokens: 10, totalTokens: 12, estimated: false))
     #expect(result.model == "m")
-    #expect(result.scoreKind == .sigmoid)
   }
 
   @Test(arguments: [
@@ -53,17 +53,12 @@ struct RerankAnswerTests {
     ("negative index", #"[{"index":-1,"relevance_score":0.5}]"#),
     ("missing result", "[]"),
     ("score not finite", #"[{"index":0,"relevance_score":1e39}]"#),
-    ("score beyond doubles", #"[{"index":0,"relevance_score":1e999}]"#),
-    ("NaN", #"[{"index":0,"relevance_score":NaN}]"#),
-    ("score is a string", #"[{"index":0,"relevance_score":"0.5"}]"#),
-    ("score is null", #"[{"index":0,"relevance_score":null}]"#),
-    ("fractional index", #"[{"index":0.5,"relevance_score":0.5}]"#),
-    ("results are no list", "{}"),
   ])
   func wrongResultsAreInternalAndWorthAnotherTry(what: String, results: String) {
     let error = failure(#"{"model":"m","results":\#(results)}"#, count: 1)
     #expect(error?.code == .internal)
     #expect(error?.isRetryable == true)
+    #expect(error?.backendFault == .unavailable)
   }
 
   @Test func repeatedIndexIsRefused() {
@@ -74,11 +69,18 @@ struct RerankAnswerTests {
     #expect(error?.message.contains("index 0 twice") == true)
   }
 
-  @Test(arguments: ["", "{", "null", "<html>", #"{"results":[{"index":0,"#, "{}"])
-  func brokenJSONIsInternalAndWorthAnotherTry(body: String) {
-    let error = failure(body, count: 1)
-    #expect(error?.code == .internal)
-    #expect(error?.isRetryable == true)
+  @Test(arguments: [
+    "", "{", "null", "<html>", #"{"results":[{"index":0,"#, "{}", #"{"results":{}}"#,
+    #"{"results":[{"index":0,"relevance_score":1e999}]}"#,
+    #"{"results":[{"index":0,"relevance_score":NaN}]}"#,
+    #"{"results":[{"index":0,"relevance_score":"0.5"}]}"#,
+    #"{"results":[{"index":0,"relevance_score":null}]}"#,
+    #"{"results":[{"index":0.5,"relevance_score":0.5}]}"#,
+  ])
+  func whatIsNoRankingIsNotTakenForOne(body: String) {
+    #expect(throws: DecodingError.self) {
+      try JSONDecoder().decode(RankingBody.self, from: Data(body.utf8))
+    }
   }
 
   @Test(arguments: ["1.01", "-0.01", "12.5"])
@@ -86,7 +88,7 @@ struct RerankAnswerTests {
     let error = failure(#"{"results":[{"index":0,"relevance_score":\#(score)}]}"#, count: 1)
     #expect(error?.code == .failedPrecondition)
     #expect(error?.isRetryable == false)
-    #expect(error?.message.contains("score_kind") == true)
+    #expect(error?.message.contains("answered_scores") == true)
   }
 
   @Test func rawScoresMayHaveAnyFiniteValue() throws {
@@ -95,7 +97,6 @@ struct RerankAnswerTests {
     let result = try parse(
       #"{"results":[{"index":0,"relevance_score":-7.5}]}"#, count: 1, model: model)
     #expect(result.scores.map(\.relevanceScore) == [-7.5])
-    #expect(result.scoreKind == .raw)
   }
 
   @Test func answerOfAnotherModelIsAConfigurationError() {
@@ -112,10 +113,24 @@ struct RerankAnswerTests {
     #expect(result.model == "m-2026")
   }
 
+  @Test func rawScoresBecomeSigmoidOnceAndKeepTheirOrderBeyondItsRounding() throws {
+    var model = RemoteEngineConfiguration.Model(name: "m")
+    model.answeredScoreKind = .raw
+    let result = try parse(
+      """
+      {"results":[{"index":0,"relevance_score":30},{"index":1,"relevance_score":40},
+      {"index":2,"relevance_score":0},{"index":3,"relevance_score":-1000}]}
+      """, count: 4, model: model)
+    #expect(result.scores.map(\.relevanceScore) == [1, 1, 0.5, 0])
+    #expect(result.scores.map(\.rankingKey) == [30, 40, 0, -1000])
+  }
+
   private func parse(
     _ body: String, count: Int, model: RemoteEngineConfiguration.Model = .init(name: "m")
-  ) throws -> ScoringResult {
-    try RerankAnswer.parse(Array(body.utf8), documentCount: count, model: model, backend: "hub")
+  ) throws -> RankedDocuments {
+    try JSONDecoder().decode(RankingBody.self, from: Data(body.utf8)).ranking.scores(
+      documentCount: count, model: model, answered: model.answeredScoreKind ?? model.scoreKind,
+      backend: "hub")
   }
 
   private func failure(_ body: String, count: Int) -> EngineError? {

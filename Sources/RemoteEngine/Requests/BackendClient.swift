@@ -1,0 +1,151 @@
+import AsyncHTTPClient
+import Foundation
+import Logging
+import NIOCore
+import NIOHTTP1
+import Scoring
+
+/// Carries requests to one backend and whole answers back, each within its time.
+final class BackendClient: Sendable {
+  let credentials: CredentialWatch
+
+  private let configuration: RemoteEngineConfiguration
+  private let tokens: BearerTokenSource
+  private let client: HTTPClient
+  private let logger: Logger
+
+  init(
+    _ configuration: RemoteEngineConfiguration, environment: [String: String], logger: Logger
+  ) throws {
+    self.configuration = configuration
+    self.logger = logger
+    tokens = BearerTokenSource(
+      configuration.credentials, pause: configuration.credentialsPause, environment: environment,
+      logger: logger)
+    credentials = CredentialWatch(
+      backend: configuration.name, tokens: tokens, interval: configuration.credentialsPoll)
+    client = HTTPClient(
+      eventLoopGroupProvider: .singleton,
+      configuration: try configuration.httpConfiguration(environment: environment))
+    let backend: Logger.Metadata = ["backend": "\(configuration.name)"]
+    if configuration.credentials != .none, configuration.baseURL.hasPrefix("http://") {
+      logger.info("the backend's token travels without encryption", metadata: backend)
+    }
+    if configuration.tls.isInsecure {
+      logger.warning("the backend's certificate is not checked", metadata: backend)
+    }
+  }
+
+  func shutdown() async {
+    credentials.end()
+    do {
+      try await client.shutdown()
+    } catch {
+      logger.warning("the HTTP client did not shut down cleanly: \(error)")
+    }
+  }
+
+  /// One request and its whole answer.
+  ///
+  /// - Returns: the body of a 200.
+  /// - Throws: ``RequestFailure``; `CancellationError`.
+  func exchange(
+    _ method: HTTPMethod, path: String, body: [UInt8]? = nil, traceparent: String? = nil,
+    deadline: ContinuousClock.Instant
+  ) async throws -> [UInt8] {
+    try await withThrowingTaskGroup(of: [UInt8]?.self) { group in
+      group.addTask {
+        try await self.transfer(
+          method, path: path, body: body, traceparent: traceparent, deadline: deadline)
+      }
+      group.addTask {
+        // However the bytes of the answer drip, it is over by then.
+        try await Task.sleep(until: deadline)
+        return nil
+      }
+      defer { group.cancelAll() }
+      guard let first = try await group.next(), let answer = first else {
+        throw RequestFailure(
+          error: EngineError(
+            code: .deadlineExceeded,
+            message: "The backend \"\(self.configuration.name)\" did not answer in time.",
+            isRetryable: true, backendFault: .unavailable))
+      }
+      return answer
+    }
+  }
+
+  private func transfer(
+    _ method: HTTPMethod, path: String, body: [UInt8]?, traceparent: String?,
+    deadline: ContinuousClock.Instant
+  ) async throws -> [UInt8] {
+    // Before the token is read: one that is replaced meanwhile has then changed since.
+    let version = tokens.version()
+    do {
+      let token = try tokens.token()
+      let request = request(
+        method, path: path, body: body, traceparent: traceparent, token: token)
+      let (response, answer) = try await whole(request, deadline: deadline)
+      guard response.status == .ok else {
+        throw RequestFailure(
+          status: Int(response.status.code), body: answer,
+          retryAfter: response.headers.first(name: "retry-after").flatMap {
+            RetryAfter.parse($0, now: Date())
+          }, token: token, configuration: configuration)
+      }
+      credentials.accepted()
+      return answer
+    } catch {
+      try Task.checkCancellation()
+      let failure =
+        switch error {
+        case let error as RequestFailure: error
+        case let error as EngineError: RequestFailure(error: error)
+        default:
+          RequestFailure(
+            error: TransportFailure.engineError(for: error, configuration: configuration))
+        }
+      if failure.error.backendFault == .credentialsRefused { credentials.refused(version) }
+      throw failure
+    }
+  }
+
+  private func request(
+    _ method: HTTPMethod, path: String, body: [UInt8]?, traceparent: String?, token: BearerToken?
+  ) -> HTTPClientRequest {
+    var base = configuration.baseURL[...]
+    while base.hasSuffix("/") { base.removeLast() }
+    var request = HTTPClientRequest(url: base + path)
+    request.method = method
+    request.headers.add(name: "accept", value: "application/json")
+    request.headers.add(name: "user-agent", value: "rerankd")
+    if let token { request.headers.add(name: "authorization", value: token.headerValue) }
+    if let traceparent { request.headers.add(name: "traceparent", value: traceparent) }
+    if let body {
+      request.headers.add(name: "content-type", value: "application/json")
+      request.body = .bytes(ByteBuffer(bytes: body))
+    }
+    return request
+  }
+
+  private func whole(
+    _ request: HTTPClientRequest, deadline: ContinuousClock.Instant
+  ) async throws -> (HTTPClientResponse, [UInt8]) {
+    let left = max(deadline - .now, .zero)
+    let response = try await client.execute(request, timeout: TimeAmount(left))
+    var collected: [UInt8] = []
+    for try await chunk in response.body {
+      guard collected.count + chunk.readableBytes <= configuration.responseBytesMax else {
+        throw EngineError(
+          code: .resourceExhausted,
+          message: """
+            The answer of the backend "\(configuration.name)" has more than \
+            \(configuration.responseBytesMax) bytes; raise response_bytes_max or submit smaller jobs.
+            """,
+          isRetryable: false)
+      }
+      collected += chunk.readableBytesView
+    }
+    return (response, collected)
+  }
+}
