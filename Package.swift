@@ -185,13 +185,13 @@ let package = Package(
       name: "GatewayRoleTests",
       dependencies: [
         "GatewayRole", "RerankdClient", "RerankdProtocol", "Scoring", "TestSupport",
-        asyncHTTPClient, logging, nioCore, nioHTTP1, protobuf,
+        asyncHTTPClient, httpTypes, logging, nioCore, nioHTTP1, protobuf,
       ],
       swiftSettings: strict),
     .testTarget(
       name: "rerankdTests",
       dependencies: [
-        "rerankd", "QueueRole", "Ledger", "WorkerRole", "EmbeddedEngine", "RemoteEngine",
+        "rerankd", "QueueRole", "Ledger", "WorkerRole", "EmbeddedEngine", "RemoteEngine", "Scoring",
         argumentParser,
       ],
       swiftSettings: strict),

@@ -1,4 +1,5 @@
 import RemoteEngine
+import Scoring
 
 extension RemoteEngineConfiguration {
   /// One entry of `backends`; its models come from `models`.
@@ -10,9 +11,7 @@ extension RemoteEngineConfiguration {
       throw section.error("base_url", "where the backend is, without /v1/rerank")
     }
     self.init(name: name, baseURL: baseURL, models: [])
-    if try section.string("dialect") ?? "openai" != "openai" {
-      throw section.error("dialect", "known dialects: openai")
-    }
+    dialect = try section.choice("dialect") ?? dialect
     switch (try section.string("token_env"), try section.string("token_file")) {
     case (nil, nil): credentials = .none
     case (let variable?, nil): credentials = .environment(variable)
@@ -20,14 +19,38 @@ extension RemoteEngineConfiguration {
     case (.some, .some):
       throw section.error("token_file", "give token_env or token_file, not both")
     }
-    connectTimeout = try section.duration("connect_timeout") ?? connectTimeout
-    responseTimeout = try section.duration("response_timeout") ?? responseTimeout
-    credentialsPause = try section.duration("credentials_pause") ?? credentialsPause
-    concurrentRequestsMax =
-      try section.integer("concurrent_requests_max", in: 1...10_000) ?? concurrentRequestsMax
-    documentsMax = try section.integer("documents_max", in: 1...1_000_000) ?? documentsMax
-    requestBytesMax = try section.byteCount("request_bytes_max") ?? requestBytesMax
-    responseBytesMax = try section.byteCount("response_bytes_max") ?? responseBytesMax
+    try read(limits: section)
+    try section.time("connect_timeout", into: &connectTimeout)
+    try section.time("response_timeout", into: &responseTimeout)
+    try section.time("credentials_pause", into: &credentialsPause)
+    try section.time("credentials_poll", into: &credentialsPoll)
+    try section.time("golden_pair_pause", into: &goldenPairPause)
+    try read(tls: section.section("tls"))
+    let proxy = try section.section("proxy")
+    let credentialsVariable = try proxy.string("credentials_env")
+    if let url = try proxy.string("url") {
+      self.proxy = Proxy(url: url, credentialsVariable: credentialsVariable)
+    } else if credentialsVariable != nil {
+      throw proxy.error("credentials_env", "says whose without a url")
+    }
+  }
+
+  private mutating func read(limits section: ConfigurationSection) throws {
+    try section.count("concurrent_requests_max", into: &concurrentRequestsMax, in: 1...10_000)
+    requestsPerMinute = try section.integer("requests_per_minute", in: 1...1_000_000_000)
+    tokensPerMinute = try section.integer("tokens_per_minute", in: 1...1_000_000_000_000)
+    try section.count("documents_max", into: &documentsMax, in: 1...1_000_000)
+    requestTokensMax = try section.integer("request_tokens_max", in: 1...1_000_000_000_000)
+    try section.size("request_bytes_max", into: &requestBytesMax)
+    try section.size("response_bytes_max", into: &responseBytesMax)
+    try section.count("bisection_requests_max", into: &bisectionRequestsMax, in: 1...10_000)
+  }
+
+  private mutating func read(tls section: ConfigurationSection) throws {
+    tls.authoritiesFile = try section.string("ca_file")
+    tls.certificateFile = try section.string("certificate_file")
+    tls.keyFile = try section.string("key_file")
+    tls.isInsecure = try section.boolean("insecure") ?? false
   }
 
   /// The `backends` of the file, each with those of the models that name it. One that no model names
@@ -50,21 +73,72 @@ extension RemoteEngineConfiguration {
       do {
         try backend.validate()
       } catch {
-        throw section.error(error.key, error.message)
+        throw place(error, of: backend, section, models)
       }
     }
     return (models, used.map(\.1))
+  }
+
+  /// A model is the backend's, and stands among the file's.
+  private static func place(
+    _ error: Invalid, of backend: RemoteEngineConfiguration, _ section: ConfigurationSection,
+    _ models: [ModelSettings]
+  ) -> ConfigurationError {
+    guard let (_, position, key) = error.key.wholeMatch(of: /models\[(\d+)\]\.(.+)/)?.output,
+      let position = Int(position), backend.models.indices.contains(position),
+      let index = models.firstIndex(where: { $0.name == backend.models[position].name })
+    else { return section.error(error.key, error.message) }
+    return ConfigurationError(key: "models[\(index)].\(key)", message: error.message)
+  }
+}
+
+/// What only a backend's model says of itself.
+struct RemoteModelSettings: Sendable, Equatable {
+  var answeredName: String?
+  var scoreKind = ScoreKind.sigmoid
+  var answeredScoreKind: ScoreKind?
+  var isListwise = false
+  var checksGoldenPair = true
+
+  init() {}
+
+  /// - Parameter isRemote: whether the entry is a backend's model; any other has none of these keys.
+  init(_ section: ConfigurationSection, isRemote: Bool) throws {
+    guard isRemote else { return }
+    answeredName = try section.string("answered_name")
+    scoreKind = try section.choice("score_kind") ?? scoreKind
+    answeredScoreKind = try section.choice("answered_scores")
+    isListwise = try section.boolean("listwise") ?? isListwise
+    checksGoldenPair = try section.boolean("golden_pair") ?? checksGoldenPair
   }
 }
 
 extension ModelSettings {
   fileprivate func remoteModel(of backend: String) -> RemoteEngineConfiguration.Model? {
     guard case .backend(backend, let servedName) = source else { return nil }
-    var model = RemoteEngineConfiguration.Model(name: name, servedName: servedName)
+    var model = RemoteEngineConfiguration.Model(
+      name: name, servedName: servedName, answeredName: remote.answeredName)
     model.contextTokens = contextTokens
     model.reservedTokens = reservedTokens
     model.acceptsImages = acceptsImages
+    model.scoreKind = remote.scoreKind
+    model.answeredScoreKind = remote.answeredScoreKind
+    model.isListwise = remote.isListwise
+    model.checksGoldenPair = remote.checksGoldenPair
     model.tokenizerFolder = tokenizerFolder
     return model
+  }
+}
+
+extension ConfigurationSection {
+  /// One of an enumeration's names.
+  fileprivate func choice<Value: RawRepresentable & CaseIterable>(_ key: String) throws -> Value?
+  where Value.RawValue == String {
+    guard let name = try string(key) else { return nil }
+    guard let value = Value(rawValue: name) else {
+      let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
+      throw error(key, "\"\(name)\" is none of \(names)")
+    }
+    return value
   }
 }

@@ -25,6 +25,7 @@ struct ModelSettings: Sendable, Equatable {
   /// A folder with the tokenizer of a backend's model, on the worker's machine. Without it tokens are
   /// estimated, from above.
   var tokenizerFolder: String?
+  var remote = RemoteModelSettings()
 
   init(
     name: String, source: Source, contextTokens: Int, reservedTokens: Int, acceptsImages: Bool
@@ -62,6 +63,7 @@ struct ModelSettings: Sendable, Equatable {
     if !isRemote, tokenizerFolder != nil {
       throw section.error("tokenizer_folder", "only a backend's model has one of its own")
     }
+    remote = try RemoteModelSettings(section, isRemote: isRemote)
     let window: (context: Int, reserved: Int) =
       switch source {
       case .builtIn: (Self.builtIn.contextTokens, Self.builtIn.reservedTokens)
