@@ -22,6 +22,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(
@@ -156,7 +157,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "RemoteEngineTests",
-      dependencies: ["RemoteEngine", "Scoring", "TestSupport", logging],
+      dependencies: [
+        "RemoteEngine", "Scoring", "TestSupport", asyncHTTPClient, logging, nioCore, nioHTTP1,
+        nioPosix, nioSSL,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "LedgerTests", dependencies: ["Ledger", "RerankdProtocol", "TestSupport", grdb],

