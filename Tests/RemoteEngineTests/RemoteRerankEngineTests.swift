@@ -61,6 +61,17 @@ struct RemoteRerankEngineTests {
     (.altered { $0.dropLast() }, .internal, true, false),
     (.altered { $0 + $0.prefix(1) }, .internal, true, false),
     (.altered { $0 + [.init(index: 99, text: "", score: 0.5)] }, .internal, true, false),
+    (ranking(#"[{"index":0,"relevance_score":"0.5"}]"#), .internal, true, false),
+    (ranking(#"[{"index":0,"relevance_score":NaN}]"#), .internal, true, false),
+    (ranking(#"[{"index":0,"relevance_score":1e39}]"#), .internal, true, false),
+    (ranking("{}"), .internal, true, false),
+    (
+      .altered { $0.map { .init(index: $0.index, text: "", score: 1.5) } }, .failedPrecondition,
+      false, false
+    ),
+    (ranking("[]", model: "another"), .failedPrecondition, false, false),
+    (.oversized(bytes: 2_000_000), .resourceExhausted, false, false),
+    (.response(status: 204, headers: [:], body: ""), .internal, true, false),
     (
       .response(status: 307, headers: ["location": "/elsewhere"], body: ""),
       .failedPrecondition, false, false
@@ -71,7 +82,7 @@ struct RemoteRerankEngineTests {
     refusesCredentials: Bool
   ) async throws {
     let hub = try FakeHub(fallback: answer)
-    try await EngineFixture.withEngine(hub) { engine in
+    try await EngineFixture.withEngine(hub, change: { $0.responseBytesMax = 1_000_000 }) { engine in
       let error = await #expect(throws: EngineError.self) {
         try await engine.score(EngineFixture.request(), progress: {})
       }
@@ -257,5 +268,12 @@ struct RemoteRerankEngineTests {
       }
     }
     #expect(hub.requests.isEmpty)
+  }
+
+  /// An answer of 200 with these results.
+  private static func ranking(_ results: String, model: String = "fake-reranker") -> FakeHub.Answer
+  {
+    .response(
+      status: 200, headers: [:], body: #"{"model":"\#(model)","results":\#(results)}"#)
   }
 }
