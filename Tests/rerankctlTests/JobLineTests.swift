@@ -7,8 +7,9 @@ import Testing
 
 @Suite struct JobLineTests {
   private func read(_ text: String, model: String = "builtin") throws -> JobLine {
-    var defaults = JobSpec()
-    defaults.model = model
+    var defaults = JobLine(spec: JobSpec(), request: RerankRequest())
+    defaults.spec.model = model
+    defaults.request.maxTokensPerDoc = 400
     return try JobLine(text, at: "jobs.jsonl:7", defaults: defaults)
   }
 
@@ -17,6 +18,8 @@ import Testing
     #expect(line.spec.model == "builtin")
     #expect(line.request.query.parts.map(\.text) == ["q"])
     #expect(line.request.documents.map { $0.parts[0].text } == ["a", "b"])
+    #expect(line.request.maxTokensPerDoc == 400)
+    #expect(!line.spec.allowFallback)
   }
 
   @Test func everyKeyReachesItsField() throws {
@@ -25,7 +28,8 @@ import Testing
       {"query": "q", "documents": ["a"], "model": "m", "top_n": 3, "instruction": "i",
        "tenant": "t", "priority": -5, "idempotency_key": "k", "reply_channel": "c",
        "reply_to": "tcp://127.0.0.1:9", "not_before_ms": 10, "deadline_ms": 20, "max_attempts": 2,
-       "over_budget": "truncate", "document_failure": "per_document"}
+       "over_budget": "windows", "max_tokens_per_doc": 9, "allow_fallback": true,
+       "document_failure": "per_document"}
       """#)
     #expect(line.spec.model == "m")
     #expect(line.spec.tenant == "t")
@@ -38,7 +42,9 @@ import Testing
     #expect(line.spec.maxAttempts == 2)
     #expect(line.request.topN == 3)
     #expect(line.request.instruction == "i")
-    #expect(line.request.overBudget == .truncate)
+    #expect(line.request.overBudget == .windows)
+    #expect(line.request.maxTokensPerDoc == 9)
+    #expect(line.spec.allowFallback)
     #expect(line.request.documentFailure == .perDocument)
     let job = try line.job()
     #expect(try RerankRequest(serializedBytes: job.request) == line.request)
@@ -68,7 +74,12 @@ import Testing
     (#"{"query": "q", "documents": ["a"], "top_n": -1}"#, "top_n: expected a whole number"),
     (#"{"query": "q", "documents": ["a"], "top_n": 1e300}"#, "top_n: expected a whole number"),
     (#"{"query": "q", "documents": ["a"], "priority": 101}"#, "from -100 to 100"),
-    (#"{"query": "q", "documents": ["a"], "over_budget": "cut"}"#, #""reject" or "truncate""#),
+    (
+      #"{"query": "q", "documents": ["a"], "over_budget": "cut"}"#,
+      #""reject" or "truncate" or "windows""#
+    ),
+    (#"{"query": "q", "documents": ["a"], "allow_fallback": 1}"#, "expected true or false"),
+    (#"{"query": "q", "documents": ["a"], "max_tokens_per_doc": 0.5}"#, "a whole number"),
     (#"{"query": "q", "documents": [{"image_url": "data:image/png,xx"}]}"#, "base64"),
     (#"{"query": "q", "documents": [{"text": "a", "image_url": "b"}]}"#, "either text or image_url"),
     (#"{"query": "q", "#, "not valid JSON"),

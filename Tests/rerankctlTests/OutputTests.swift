@@ -59,6 +59,42 @@ import Testing
     #expect(try Printer.json(view, pretty: false).contains(#""relevance_score":0.9"#))
   }
 
+  @Test func whatBecameOfSingleDocumentsStandsBelowTheRanking() throws {
+    let result = RerankResult.with {
+      $0.results = [.with { $0.relevanceScore = 0.5 }]
+      $0.truncatedDocuments = [0, 4]
+      $0.windowedDocuments = [
+        .with {
+          ($0.index, $0.windows, $0.bestWindow) = (0, 3, 1)
+          ($0.bestStartByte, $0.bestEndByte) = (100, 250)
+        }
+      ]
+      $0.failedDocuments = [
+        .with { ($0.index, $0.code, $0.message) = (1, 3, "document 1 is empty") }
+      ]
+    }
+    var outcome = JobOutcome()
+    outcome.state = .succeeded
+    outcome.result = try result.serializedData()
+    let view = OutcomeView(outcome, documents: ["first"])
+    #expect(
+      view.text(widthMax: nil) == """
+        RANK   SCORE  INDEX  DOCUMENT
+           1  0.5000      0  first
+
+        shortened documents 0, 4
+        document 0 has the score of window 2 of 3, bytes 100 to 250
+        document 1 failed: INVALID_ARGUMENT: document 1 is empty
+
+        """)
+    #expect(view.singled == "1 failed, 2 shortened, 1 in windows")
+    let json = try Printer.json(view, pretty: false)
+    #expect(json.contains(#""truncated_documents":[0,4]"#))
+    #expect(
+      json.contains(
+        #"[{"best_end_byte":250,"best_start_byte":100,"best_window":1,"index":0,"windows":3}]"#))
+  }
+
   @Test func aResultThatIsNoneIsAnErrorAndNoCrash() {
     var outcome = JobOutcome()
     outcome.state = .succeeded

@@ -18,6 +18,29 @@ struct JobOptions: ParsableArguments {
   @Option(help: "How often the job may be tried.")
   var maxAttempts: UInt32?
 
+  @Flag(help: "Let the model's fallbacks score the job where the model is out of service.")
+  var allowFallback = false
+
+  @Option(
+    help: ArgumentHelp(
+      "What becomes of documents beyond the model's token budget.",
+      discussion: """
+        truncate shortens them from their ends; windows scores them in overlapping parts, of which the \
+        best one counts.
+        """))
+  var overBudget = OverBudgetWord.reject
+
+  @Option(help: "Shorten each document's text to so many tokens first.")
+  var maxTokensPerDoc: UInt32 = 0
+
+  @Option(help: "What becomes of a job with documents that cannot be scored.")
+  var documentFailure = DocumentFailureWord.failJob
+
+  /// What a job is that says no more than its query and its documents.
+  var defaults: JobLine {
+    JobLine(spec: spec, request: request)
+  }
+
   var spec: JobSpec {
     var spec = JobSpec()
     spec.model = model
@@ -25,6 +48,15 @@ struct JobOptions: ParsableArguments {
     spec.priority = priority
     spec.deadlineMs = deadline?.duration.wholeMilliseconds ?? 0
     spec.maxAttempts = maxAttempts ?? 0
+    spec.allowFallback = allowFallback
     return spec
+  }
+
+  var request: RerankRequest {
+    var request = RerankRequest()
+    request.overBudget = overBudget.policy
+    request.maxTokensPerDoc = maxTokensPerDoc
+    request.documentFailure = documentFailure.policy
+    return request
   }
 }

@@ -10,6 +10,7 @@ struct RerankCommand: AsyncParsableCommand {
     discussion: """
       rerankctl rerank "how do glaciers move?" "Ice deforms." "Glass is made of sand."
       rerankctl rerank "how do glaciers move?" --documents passages.txt --top-n 5
+      rerankctl rerank "how do glaciers move?" --documents books.txt --over-budget windows
       rerankctl rerank "a red bicycle" --documents - --output json < products.jsonl
       """)
 
@@ -33,9 +34,6 @@ struct RerankCommand: AsyncParsableCommand {
   @Option(help: "An instruction for models that take one.")
   var instruction: String?
 
-  @Flag(help: "Shorten documents that exceed the model's token budget instead of refusing them.")
-  var truncate = false
-
   @OptionGroup var job: JobOptions
   @OptionGroup var connection: ConnectionOptions
 
@@ -46,16 +44,12 @@ struct RerankCommand: AsyncParsableCommand {
       guard !contents.isEmpty else {
         throw InputError("no documents: give them as arguments or by --documents FILE")
       }
-      var request = RerankRequest()
-      request.query = Content(text: query)
-      request.documents = contents
-      request.topN = topN
-      request.instruction = instruction ?? ""
-      request.overBudget = truncate ? .truncate : .reject
-      var rerankJob = RerankJob()
-      rerankJob.spec = job.spec
-      rerankJob.request = try request.serializedData()
-      let outcome = try await client.rerank(rerankJob, cancelsJob: true)
+      var line = job.defaults
+      line.request.query = Content(text: query)
+      line.request.documents = contents
+      line.request.topN = topN
+      line.request.instruction = instruction ?? ""
+      let outcome = try await client.rerank(line.job(), cancelsJob: true)
       try show(outcome, texts: contents.map(\.summary))
     }
   }
@@ -65,7 +59,7 @@ struct RerankCommand: AsyncParsableCommand {
     if let error = view.error, connection.output == .table {
       CommandFailure.say("job \(view.jobId) ended as \(view.state): \(error.code): \(error.message)")
     } else {
-      try connection.printer.object(view) { view.table.text(widthMax: Printer.terminalWidth) }
+      try connection.printer.object(view) { view.text(widthMax: Printer.terminalWidth) }
     }
     guard view.error == nil else { throw CommandFailure.unsuccessful }
   }

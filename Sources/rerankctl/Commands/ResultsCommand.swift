@@ -99,8 +99,9 @@ private final class OutcomeReader: Sendable {
     let ranking = (view.results ?? []).prefix(5)
       .map { "\($0.index):\(OutcomeView.fixed($0.relevanceScore))" }.joined(separator: " ")
     let more = (view.results?.count ?? 0) > 5 ? " …" : ""
+    let noted = view.singled.map { "  (\($0))" } ?? ""
     let key = view.idempotencyKey.map { "  \($0)" } ?? ""
-    let what = view.error.map { "\($0.code): \($0.message)" } ?? ranking + more
+    let what = view.error.map { "\($0.code): \($0.message)" } ?? ranking + more + noted
     printer.write("\(view.jobId)\(key)  \(view.state)  \(what)\n")
   }
 }

@@ -12,7 +12,9 @@ struct SubmitCommand: AsyncParsableCommand {
 
       A line: {"query": "…", "documents": ["…", {"text": "…"}, {"image_url": "…"}]}, and where wanted
       model, top_n, instruction, tenant, priority, idempotency_key, reply_channel, reply_to,
-      not_before_ms, deadline_ms, max_attempts, over_budget, document_failure.
+      not_before_ms, deadline_ms, max_attempts, allow_fallback, max_tokens_per_doc, over_budget
+      (reject, truncate, windows), document_failure (fail_job, per_document). What a line does not say,
+      the flags do.
 
       With keys, submitting the same file again after a failure makes no job twice.
       """)
@@ -58,9 +60,9 @@ struct SubmitCommand: AsyncParsableCommand {
   }
 
   private func job(of line: String, at reader: LineReader) throws -> RerankJob {
-    var defaults = job.spec
-    defaults.replyChannel = replyChannel ?? ""
-    if let keyPrefix { defaults.idempotencyKey = "\(keyPrefix)-\(reader.line)" }
+    var defaults = job.defaults
+    defaults.spec.replyChannel = replyChannel ?? ""
+    if let keyPrefix { defaults.spec.idempotencyKey = "\(keyPrefix)-\(reader.line)" }
     return try JobLine(line, at: reader.place, defaults: defaults).job()
   }
 

@@ -8,6 +8,32 @@ extension JobID: ExpressibleByArgument {
   }
 }
 
+/// A policy's word, on the command line and in a job's line.
+enum OverBudgetWord: String, ExpressibleByArgument, CaseIterable {
+  case reject, truncate, windows
+
+  var policy: OverBudgetPolicy {
+    switch self {
+    case .reject: .reject
+    case .truncate: .truncate
+    case .windows: .windows
+    }
+  }
+}
+
+/// As ``OverBudgetWord``.
+enum DocumentFailureWord: String, ExpressibleByArgument, CaseIterable {
+  case failJob = "fail_job"
+  case perDocument = "per_document"
+
+  var policy: DocumentFailurePolicy {
+    switch self {
+    case .failJob: .failJob
+    case .perDocument: .perDocument
+    }
+  }
+}
+
 extension JobState: ExpressibleByArgument {
   /// "ready", "dead" and so on.
   public init?(argument: String) {

@@ -8,11 +8,16 @@ import SwiftProtobuf
 ///       {"content": [{"type": "text", "text": "…"}]}], "model": "builtin", "top_n": 3}
 ///
 /// Further keys: instruction, tenant, priority, idempotency_key, reply_channel, reply_to,
-/// not_before_ms, deadline_ms, max_attempts, over_budget ("reject", "truncate") and document_failure
-/// ("fail_job", "per_document").
+/// not_before_ms, deadline_ms, max_attempts, allow_fallback, max_tokens_per_doc, over_budget ("reject",
+/// "truncate", "windows") and document_failure ("fail_job", "per_document").
 struct JobLine {
   var spec = JobSpec()
   var request = RerankRequest()
+
+  init(spec: JobSpec, request: RerankRequest) {
+    self.spec = spec
+    self.request = request
+  }
 
   /// The job as it is submitted.
   func job() throws -> RerankJob {
@@ -26,11 +31,11 @@ struct JobLine {
   ///   - place: "FILE:LINE", for the error.
   ///   - defaults: what the command's flags say; the line goes before them.
   /// - Throws: ``InputError`` naming the place and the key.
-  init(_ text: some StringProtocol, at place: String, defaults: JobSpec) throws {
+  init(_ text: some StringProtocol, at place: String, defaults: JobLine) throws {
     guard case .object(let object) = try JSONValue.parse(text, at: place) else {
       throw InputError("\(place): expected a JSON object for a job")
     }
-    spec = defaults
+    self = defaults
     var reader = JobLineReader(object: object, place: place)
     request.query = try reader.required("query") { try ContentInput.content($0) }
     request.documents = try reader.required("documents") { value in
@@ -54,13 +59,13 @@ struct JobLine {
     try reader.integer("not_before_ms", 0...Int.max) { spec.notBeforeMs = UInt64($0) }
     try reader.integer("deadline_ms", 0...Int.max) { spec.deadlineMs = UInt64($0) }
     try reader.integer("max_attempts", 0...Int(UInt32.max)) { spec.maxAttempts = UInt32($0) }
-    try reader.choice("over_budget", ["reject": .reject, "truncate": .truncate]) {
-      request.overBudget = $0
+    try reader.boolean("allow_fallback") { spec.allowFallback = $0 }
+    try reader.integer("max_tokens_per_doc", 0...Int(UInt32.max)) {
+      request.maxTokensPerDoc = UInt32($0)
     }
-    try reader.choice(
-      "document_failure", ["fail_job": .failJob, "per_document": .perDocument]
-    ) {
-      request.documentFailure = $0
+    try reader.choice("over_budget", OverBudgetWord.self) { request.overBudget = $0.policy }
+    try reader.choice("document_failure", DocumentFailureWord.self) {
+      request.documentFailure = $0.policy
     }
     try reader.finish()
   }
@@ -102,16 +107,21 @@ private struct JobLineReader {
     use(integer)
   }
 
-  mutating func choice<Value>(
-    _ key: String, _ choices: KeyValuePairs<String, Value>, _ use: (Value) -> Void
+  mutating func boolean(_ key: String, _ use: (Bool) -> Void) throws {
+    guard let value = take(key) else { return }
+    guard case .bool(let flag) = value else { throw wrong(key, "expected true or false") }
+    use(flag)
+  }
+
+  mutating func choice<Word: RawRepresentable<String> & CaseIterable>(
+    _ key: String, _ words: Word.Type, _ use: (Word) -> Void
   ) throws {
     guard let value = take(key) else { return }
-    guard case .string(let text) = value, let choice = choices.first(where: { $0.key == text })
-    else {
-      let words = choices.map { "\"\($0.key)\"" }.joined(separator: " or ")
+    guard case .string(let text) = value, let word = Word(rawValue: text) else {
+      let words = words.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
       throw wrong(key, "expected \(words)")
     }
-    use(choice.value)
+    use(word)
   }
 
   func finish() throws {

@@ -86,7 +86,7 @@ struct JobView: Encodable {
       text += "\n" + AttemptView.table(attemptRecords).text(widthMax: Printer.terminalWidth)
     }
     if let outcome, outcome.error == nil {
-      text += "\n" + outcome.table.text(widthMax: Printer.terminalWidth)
+      text += "\n" + outcome.text(widthMax: Printer.terminalWidth)
     }
     return text
   }

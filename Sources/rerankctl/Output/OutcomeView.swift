@@ -15,6 +15,7 @@ struct OutcomeView: Encodable {
   var results: [RankedView]?
   var usage: UsageView?
   var truncatedDocuments: [UInt32]?
+  var windowedDocuments: [WindowedView]?
   var failedDocuments: [FailedView]?
   var error: ErrorView?
 
@@ -47,9 +48,48 @@ struct OutcomeView: Encodable {
     }
     usage = UsageView(result.usage)
     if !result.truncatedDocuments.isEmpty { truncatedDocuments = result.truncatedDocuments }
+    if !result.windowedDocuments.isEmpty {
+      windowedDocuments = result.windowedDocuments.map(WindowedView.init)
+    }
     if !result.failedDocuments.isEmpty {
       failedDocuments = result.failedDocuments.map(FailedView.init)
     }
+  }
+
+  /// The ranking, and below it what is to be known of single documents.
+  func text(widthMax: Int?) -> String {
+    let notes = self.notes
+    return table.text(widthMax: widthMax)
+      + (notes.isEmpty ? "" : "\n" + notes.map { $0 + "\n" }.joined())
+  }
+
+  /// "2 failed, 1 shortened": what a line has room for; nil where nothing is to be said.
+  var singled: String? {
+    let counts = [
+      (failedDocuments?.count ?? 0, "failed"), (truncatedDocuments?.count ?? 0, "shortened"),
+      (windowedDocuments?.count ?? 0, "in windows"),
+    ]
+    let said = counts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+    return said.isEmpty ? nil : said.joined(separator: ", ")
+  }
+
+  /// A line for each document that failed or was scored in windows, and one for those that were
+  /// shortened.
+  private var notes: [String] {
+    var notes: [String] = []
+    if let shortened = truncatedDocuments {
+      notes.append(
+        (shortened.count == 1 ? "shortened document " : "shortened documents ")
+          + shortened.map { "\($0)" }.joined(separator: ", "))
+    }
+    notes += (windowedDocuments ?? []).map { document in
+      "document \(document.index) has the score of window \(document.bestWindow + 1) of "
+        + "\(document.windows), bytes \(document.bestStartByte) to \(document.bestEndByte)"
+    }
+    notes += (failedDocuments ?? []).map { document in
+      "document \(document.index) failed: \(document.code): \(document.message)"
+    }
+    return notes
   }
 
   var table: TextTable {
@@ -87,6 +127,23 @@ struct UsageView: Encodable {
     promptTokens = usage.promptTokens
     totalTokens = usage.totalTokens
     estimated = usage.estimated
+  }
+}
+
+struct WindowedView: Encodable {
+  var index: UInt32
+  var windows: UInt32
+  /// Counted from 0, as the index is.
+  var bestWindow: UInt32
+  var bestStartByte: UInt64
+  var bestEndByte: UInt64
+
+  init(_ document: WindowedDocument) {
+    index = document.index
+    windows = document.windows
+    bestWindow = document.bestWindow
+    bestStartByte = document.bestStartByte
+    bestEndByte = document.bestEndByte
   }
 }
 
