@@ -74,7 +74,7 @@ public final class RemoteRerankEngine: RerankEngine {
   }
 
   public func renewedCredentials() -> AsyncStream<String> {
-    client.credentials.renewals
+    client.credentials.renewals()
   }
 
   public func score(_ request: ScoringRequest, progress: @escaping @Sendable () -> Void)

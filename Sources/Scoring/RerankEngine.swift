@@ -27,7 +27,7 @@ public protocol RerankEngine: Sendable {
     -> ScoringResult
 
   /// The engine's name, each time that credentials which its backend had refused have changed: what
-  /// rests for them can be tried again. Ends with the engine. For one listener.
+  /// rests for them can be tried again. Ends with the engine. Each call is a listener of its own.
   func renewedCredentials() -> AsyncStream<String>
 }
 

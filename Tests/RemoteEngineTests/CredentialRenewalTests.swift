@@ -53,6 +53,22 @@ struct CredentialRenewalTests {
     }
   }
 
+  @Test func everyListenerIsTold() async throws {
+    let hub = try FakeHub()
+    let folder = try TemporaryFolder()
+    try await withEngine(hub, .file(folder.path("token"))) { engine, told in
+      // The workers of several queues share their engines.
+      let second = engine.renewedCredentials()
+      _ = try await EngineFixture.failure(engine, EngineFixture.request())
+      try folder.write(FakeHub.token, to: "token")
+      for await name in second {
+        #expect(name == "hub")
+        break
+      }
+      try await eventually("the renewal") { told() == ["hub"] }
+    }
+  }
+
   @Test func theStreamEndsWithTheEngine() async throws {
     let hub = try FakeHub()
     let ended = Told()

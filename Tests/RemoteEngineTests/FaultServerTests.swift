@@ -22,7 +22,6 @@ struct FaultServerTests {
       change: {
         $0.documentsMax = Int.random(in: 1...30, using: &random)
         $0.concurrentRequestsMax = Int.random(in: 1...4, using: &random)
-        $0.responseTimeout = .milliseconds(500)
       }
     ) { engine in
       let ended = try await whole(texts, engine, admission)
@@ -115,7 +114,6 @@ private final class FaultServer: Sendable {
       case 7: return .altered { $0 + $0.prefix(1) }
       case 8: return .altered { $0.map { .init(index: $0.index + 1, text: "", score: 0) } }
       case 9: return .unauthorized
-      case 10: return Int.random(in: 0..<8, using: &state.random) == 0 ? .hang : .scores
       default:
         for document in documents where document.hasPrefix("document ") {
           state.scored[document, default: 0] += 1

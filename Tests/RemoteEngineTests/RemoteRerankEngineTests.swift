@@ -162,7 +162,7 @@ struct RemoteRerankEngineTests {
     try await EngineFixture.withEngine(hub) { engine in
       _ = try await engine.score(EngineFixture.request()) { reports.withLock { $0 += 1 } }
     }
-    #expect(reports.withLock { $0 } == 1)
+    #expect(reports.withLock { $0 } >= 1)
   }
 
   @Test func cancelledTaskEndsTheRequest() async throws {
