@@ -11,6 +11,7 @@ struct Rerankctl: AsyncParsableCommand {
       rerankctl results --reply-channel mine
       rerankctl status
       rerankctl jobs list --state dead
+      rerankctl models verify ./my-reranker
       rerankctl eval --queries queries.jsonl --qrels qrels.tsv --corpus corpus.jsonl
 
       Exit codes: 0 done; 1 a job was refused or did not succeed; 64 wrong usage; 65 wrong input;
@@ -19,6 +20,7 @@ struct Rerankctl: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       RerankCommand.self, SubmitCommand.self, ResultsCommand.self, StatusCommand.self,
-      JobsCommand.self, WorkersCommand.self, EvalCommand.self,
+      JobsCommand.self, WorkersCommand.self, ModelsCommand.self,
+      EvalCommand.self,
     ])
 }

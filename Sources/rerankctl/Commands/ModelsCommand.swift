@@ -1,0 +1,87 @@
+import ArgumentParser
+import EmbeddedEngine
+import Foundation
+import RerankdClient
+import RerankdProtocol
+
+struct ModelsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "models",
+    abstract: "Looks at the queue's catalogue, and checks and adds models of this machine.",
+    discussion: """
+      rerankctl models list                          what the queue takes jobs for
+      rerankctl models show ./my-reranker            what is in a Hugging Face folder
+      rerankctl models verify ./my-reranker          whether it is computed rightly here, and how fast
+      rerankctl models add ./my-reranker --config rerankd.yaml
+      """,
+    subcommands: [List.self, Show.self, Verify.self, ModelsAddCommand.self],
+    defaultSubcommand: List.self)
+
+  struct List: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Lists the queue's catalogue.")
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+      try await connection.withClient { client in
+        let views = try await client.models().map(ModelView.init)
+        try connection.printer.list(views) { ModelView.table(views) }
+      }
+    }
+  }
+
+  struct Show: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Shows one model.",
+      discussion: """
+        "builtin" and folders are read on this machine, without a queue; any other name is looked up in \
+        the queue's catalogue.
+        """)
+
+    @Argument(help: "builtin, a Hugging Face folder, or a name of the catalogue.")
+    var model: ModelLocation
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+      guard !model.exists else { return try await CommandFailure.reporting(showFiles) }
+      try await connection.withClient { client in
+        let catalogue = try await client.models()
+        guard let found = catalogue.first(where: { $0.name == model.description }) else {
+          throw InputError(
+            "\(model) is neither a folder with a config.json nor in the queue's catalogue")
+        }
+        let view = ModelView(found)
+        try connection.printer.object(view) { view.text }
+      }
+    }
+
+    private func showFiles() throws {
+      let view = try ModelDescriptionView(model.files.description(), model: model.description)
+      try connection.printer.object(view) { view.text }
+    }
+  }
+
+  struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Checks a model of this machine, and measures its speed.",
+      discussion: """
+        Tensors (missing, surplus, misshapen, no numbers), golden pairs, the tokenizer, and whether an \
+        answer ranks above a text about something else. Exit code 1 when one of them fails.
+        """)
+
+    @Argument(help: "builtin, or a Hugging Face folder.")
+    var model: ModelLocation
+
+    @Option(name: [.short, .long], help: "How to print: table, json or jsonl.")
+    var output = OutputFormat.table
+
+    func run() async throws {
+      try await CommandFailure.reporting {
+        let report = await ModelCheck(location: model).run()
+        try Printer(format: output).object(report) { report.text }
+        guard report.passed else { throw CommandFailure.unsuccessful }
+      }
+    }
+  }
+}
