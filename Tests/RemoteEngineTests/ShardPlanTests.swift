@@ -75,6 +75,17 @@ struct ShardPlanTests {
     #expect(error?.partialScores == nil)
   }
 
+  @Test func aPartThatWasGivenUpIsMissedAndNotForgotten() {
+    var plan = plan(tokens: [1, 1], documentsMax: 1)
+    _ = allParts(&plan)
+    plan.record(scored(0..<1, tokens: 4))
+    plan.record(ShardOutcome(range: 1..<2, end: .cancelled))
+    let error = #expect(throws: EngineError.self) { try plan.result(model: Self.model) }
+    #expect(error?.isRetryable == true)
+    #expect(error?.spendsAttempt == false)
+    #expect(error?.partialScores?.scores.keys.sorted() == [0])
+  }
+
   @Test func partsThatAreTooLargeAreHalvedAndTheLimitIsLearned() {
     var plan = plan(tokens: Array(repeating: 1, count: 20), documentsMax: 10)
     #expect(plan.next() == 0..<10)

@@ -132,6 +132,28 @@ struct ShardedJobTests {
     }
   }
 
+  @Test func anAdmissionThatRefusesLeavesTheJobItsAttempt() async throws {
+    struct Resting: BackendAdmission {
+      func withPermit<Answer: Sendable>(
+        backend: String, tokens: Int, _ request: @Sendable () async throws -> Answer
+      ) async throws -> Answer {
+        throw EngineError(
+          code: .unavailable, message: "it rests", isRetryable: true, retryAfter: .seconds(3),
+          spendsAttempt: false)
+      }
+    }
+    let hub = try FakeHub()
+    var request = EngineFixture.request(Self.texts)
+    request.admission = Resting()
+    try await EngineFixture.withEngine(hub, change: { $0.documentsMax = 10 }) { engine in
+      let error = try await EngineFixture.failure(engine, request)
+      #expect(error?.message == "it rests")
+      #expect(error?.retryAfter == .seconds(3))
+      #expect(error?.spendsAttempt == false)
+    }
+    #expect(hub.rerankCount == 0)
+  }
+
   @Test func aListwiseJobGoesWholeAndFailsWhole() async throws {
     let hub = try FakeHub()
     try await EngineFixture.withEngine(

@@ -141,7 +141,8 @@ struct ShardPlan {
   ) throws(EngineError) -> ScoringResult {
     let usage = merged.usages.contains { $0 == nil } ? nil : merged.usages.compactMap { $0 }.sum
     let name = merged.model ?? model.servedName
-    if var failure {
+    let isWhole = merged.scores.count + merged.failures.count == costs.count
+    if var failure = failure ?? (isWhole ? nil : .givenUp) {
       if !merged.scores.isEmpty {
         failure.partialScores = PartialScores(
           scores: merged.scores, scoreKind: model.scoreKind, model: name, usage: usage)
@@ -154,6 +155,13 @@ struct ShardPlan {
     result.failures = merged.failures.sorted { $0.index < $1.index }
     return result
   }
+}
+
+extension EngineError {
+  /// A request was cancelled although the job was not.
+  fileprivate static let givenUp = EngineError(
+    code: .unavailable, message: "A request was given up before it was answered.",
+    isRetryable: true, spendsAttempt: false)
 }
 
 extension [TokenUsage] {

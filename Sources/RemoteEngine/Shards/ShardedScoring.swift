@@ -74,7 +74,10 @@ struct ShardedScoring: Sendable {
     switch error {
     case let error as EngineError: .failed(error)
     case let failure as RequestFailure: .failed(failure.error)
-    default: .cancelled
+    case is CancellationError: .cancelled
+    default:
+      .failed(
+        EngineError(code: .internal, message: "A request failed: \(error)", isRetryable: true))
     }
   }
 
