@@ -1,5 +1,7 @@
 import Foundation
+import HTTPTypes
 import RerankdProtocol
+import SwiftProtobuf
 import Testing
 
 @testable import GatewayRole

@@ -21,6 +21,7 @@ import WorkerRole
     #expect(annotated.models == defaults.models)
     #expect(annotated.backends == defaults.backends)
     #expect("\(annotated.queue)" == "\(defaults.queue)")
+    #expect("\(annotated.gateway)" == "\(defaults.gateway)")
     #expect(annotated.worker.queues == defaults.worker.queues)
     #expect(annotated.worker.embedded == defaults.worker.embedded)
     var worker = annotated.worker.worker

@@ -128,4 +128,5 @@ extension Part {
 
   private static func corrupted(_ path: [any CodingKey], _ message: String) -> DecodingError {
     .dataCorrupted(.init(codingPath: path, debugDescription: message))
-  }}
+  }
+}

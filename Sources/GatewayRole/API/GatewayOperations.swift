@@ -58,7 +58,8 @@ struct GatewayOperations: Sendable {
         result.results.map { ranked in
           TEIRank(
             index: Int(ranked.index), score: ranked.relevanceScore,
-            text: body.returnsDocuments ? body.documents[Int(ranked.index)].content.joinedText : nil)
+            text: body.returnsDocuments ? body.documents[Int(ranked.index)].content.joinedText : nil
+          )
         })
     }
   }
@@ -130,11 +131,11 @@ struct GatewayOperations: Sendable {
   /// A job of another tenant's, or of a model that the client may not use, is none for this client.
   private func ownJob(_ text: String, _ caller: Caller) async throws -> (JobID, JobDetails) {
     let unknown = APIError.unknownJob(String(text.prefix(64)))
-    guard let id = JobID(text) else { throw unknown }
+    guard let id = JobID(text), id.sequence > 0 else { throw unknown }
     let details: JobDetails
     do {
       details = try await queue.job(id, withRequest: false, withAttempts: false)
-    } catch where error.code == .notFound {
+    } catch  where error.code == .notFound {
       throw unknown
     }
     let tenant = details.spec.tenant.isEmpty ? AccessControl.defaultTenant : details.spec.tenant

@@ -165,9 +165,11 @@ extension KeyedDecodingContainer {
   }
 
   fileprivate func integer(_ key: Key, in range: ClosedRange<Int>) throws -> Int? {
-    guard let value = try decodeIfPresent(Int.self, forKey: key) else { return nil }
-    guard range.contains(value) else {
-      throw wrong(key, "must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
+    guard contains(key), try !decodeNil(forKey: key) else { return nil }
+    // The decoder's own error about a fraction does not name the field.
+    guard let value = try? decode(Int.self, forKey: key), range.contains(value) else {
+      throw wrong(
+        key, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
   }
