@@ -195,8 +195,8 @@ let package = Package(
     .testTarget(
       name: "rerankdTests",
       dependencies: [
-        "rerankd", "QueueRole", "Ledger", "WorkerRole", "EmbeddedEngine", "RemoteEngine", "Scoring",
-        argumentParser,
+        "rerankd", "QueueRole", "Ledger", "WorkerRole", "GatewayRole", "EmbeddedEngine",
+        "RemoteEngine", "Scoring", argumentParser,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -19,6 +19,6 @@ struct QueueBenchmark: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "queue-bench",
     abstract: "Durable lifecycles per second of rerankd, beside Redis and the raw disk.",
-    subcommands: [MeasureCommand.self, WorkerCommand.self],
+    subcommands: [MeasureCommand.self, GatewayCommand.self, WorkerCommand.self],
     defaultSubcommand: MeasureCommand.self)
 }
