@@ -9,13 +9,13 @@ enum JobColumns {
   static let delivery = "delivery_state, delivery_attempts, delivery_updated_ms"
   static let spec = """
     model, tenant, priority, idempotency_key, payload_hash, reply_channel, reply_to, traceparent, \
-    max_attempts, submitted_ms, deadline_after_ms, body_bytes, body_chunks
+    max_attempts, submitted_ms, deadline_after_ms, body_bytes, body_chunks, allow_fallback
     """
   static let all = "id, \(state), \(delivery), \(spec)"
 
   static let stateCount: Int32 = 11
   static let deliveryCount: Int32 = 3
-  static let specCount: Int32 = 13
+  static let specCount: Int32 = 14
   static let count: Int32 = 1 + stateCount + deliveryCount + specCount
 }
 
@@ -57,6 +57,7 @@ extension Statement {
     bind(index + 10, job.deadlineAfterMs)
     bind(index + 11, Int64(clamping: job.bodyBytes))
     bind(index + 12, Int64(job.bodyChunks))
+    bind(index + 13, job.allowFallback ? 1 : 0)
   }
 
   /// Reads a row of ``JobColumns/all``.
@@ -73,7 +74,8 @@ extension Statement {
       id: id, model: text(15) ?? "", tenant: text(16) ?? "",
       priority: Int32(truncatingIfNeeded: int(17)), idempotencyKey: text(18),
       payloadHash: bytes(19), replyChannel: text(20), replyTo: text(21), traceparent: text(22),
-      maxAttempts: UInt32(truncatingIfNeeded: int(23)), submittedMs: int(24),
+      maxAttempts: UInt32(truncatingIfNeeded: int(23)), allowFallback: int(28) != 0,
+      submittedMs: int(24),
       deadlineAfterMs: int(25), bodyBytes: UInt64(clamping: int(26)),
       bodyChunks: UInt32(truncatingIfNeeded: int(27)), state: state)
     guard let deliveryState = DeliveryState(rawValue: Int(int(12))), deliveryState != .none else {

@@ -91,6 +91,11 @@ final class LedgerReader {
         return .body(nil)
       }
       return .body(try body(of: record, statements))
+    case .partialScores(let id):
+      guard let sequence = sequence(id) else { return .partialScores(nil) }
+      statements.partialScores.bind(1, RowKey.first(sequence))
+      statements.partialScores.bind(2, RowKey.last(sequence))
+      return .partialScores(try one(statements.partialScores) { $0.bytes(0) } ?? nil)
     case .key(let tenant, let key):
       statements.jobByKey.bind(1, tenant)
       statements.jobByKey.bind(2, key)
@@ -191,7 +196,7 @@ final class LedgerReader {
 }
 
 private final class ReaderStatements {
-  let jobByID, jobByKey, chunks, attempts, result: Statement
+  let jobByID, jobByKey, chunks, attempts, result, partialScores: Statement
 
   init(_ database: Database) throws(LedgerError) {
     jobByID = try Statement(database, "SELECT \(JobColumns.all) FROM jobs WHERE id = ?")
@@ -210,6 +215,9 @@ private final class ReaderStatements {
       """
       SELECT result FROM attempts WHERE id BETWEEN ? AND ? AND end = 1 ORDER BY id DESC LIMIT 1
       """)
+    partialScores = try Statement(
+      database,
+      "SELECT scores FROM partial_scores WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1")
   }
 }
 

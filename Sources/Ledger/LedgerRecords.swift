@@ -14,6 +14,8 @@ public struct JobRecord: Sendable, Equatable {
   public var replyTo: String?
   public var traceparent: String?
   public var maxAttempts: UInt32
+  /// Whether a fallback of the model may score it.
+  public var allowFallback: Bool
   /// Wall clock, milliseconds since 1970.
   public var submittedMs: Int64
   /// How long after acceptance the deadline lies, in milliseconds: what was asked for, never
@@ -29,8 +31,8 @@ public struct JobRecord: Sendable, Equatable {
   public init(
     id: JobID, model: String, tenant: String, priority: Int32, idempotencyKey: String?,
     payloadHash: [UInt8]?, replyChannel: String?, replyTo: String?, traceparent: String?,
-    maxAttempts: UInt32, submittedMs: Int64, deadlineAfterMs: Int64, bodyBytes: UInt64,
-    bodyChunks: UInt32, state: JobStateRecord
+    maxAttempts: UInt32, allowFallback: Bool = false, submittedMs: Int64, deadlineAfterMs: Int64,
+    bodyBytes: UInt64, bodyChunks: UInt32, state: JobStateRecord
   ) {
     self.id = id
     self.model = model
@@ -42,6 +44,7 @@ public struct JobRecord: Sendable, Equatable {
     self.replyTo = replyTo
     self.traceparent = traceparent
     self.maxAttempts = maxAttempts
+    self.allowFallback = allowFallback
     self.submittedMs = submittedMs
     self.deadlineAfterMs = deadlineAfterMs
     self.bodyBytes = bodyBytes
@@ -169,6 +172,11 @@ public enum LedgerWrite: Sendable, Equatable {
   case updateJob(JobID, JobStateRecord)
   case insertAttempt(AttemptRow)
   case putDelivery(DeliveryRow)
+  /// What a failed attempt had scored, a serialized PartialScores. It takes the place of an earlier
+  /// attempt's.
+  case putPartialScores(JobID, attempt: UInt32, [UInt8])
+  /// Of a job that ends.
+  case dropPartialScores(JobID)
   case insertReject(RejectRow)
   /// A value that outlives the process, replacing the one under this name: there are a handful of
   /// names in all. They come back in ``RecoveredLedger/settings``.
@@ -180,6 +188,8 @@ public enum LedgerRead: Sendable, Equatable {
   case jobByKey(tenant: String, key: String, withRequest: Bool, withAttempts: Bool)
   /// The request's bytes, for an assignment whose body is no longer in memory.
   case body(JobID)
+  /// What the latest failed attempt had scored.
+  case partialScores(JobID)
   /// Whether a job with that key exists, and what it stands for.
   case key(tenant: String, key: String)
   case list(JobFilter)
@@ -210,6 +220,8 @@ public enum LedgerReadResult: Sendable, Equatable {
   /// nil: there is no such job (any more).
   case job(StoredJob?)
   case body([UInt8]?)
+  /// nil: there are none.
+  case partialScores([UInt8]?)
   case key(KeyedJob?)
   case list([StoredJob])
   /// The ledger could not be read: the message says why.
@@ -261,15 +273,19 @@ public struct RecoveredLedger: Sendable {
   public var pendingDeliveries: [(delivery: DeliveryRow, job: JobRecord)]
   /// Everything that ``LedgerWrite/putSetting(name:value:)`` wrote, by name.
   public var settings: [String: String]
+  /// Of which attempt there are partial scores.
+  public var partialScores: [JobID: UInt32]
 
   public init(
     epoch: UInt64, nextSequence: UInt64, liveJobs: [JobRecord],
-    pendingDeliveries: [(delivery: DeliveryRow, job: JobRecord)], settings: [String: String] = [:]
+    pendingDeliveries: [(delivery: DeliveryRow, job: JobRecord)], settings: [String: String] = [:],
+    partialScores: [JobID: UInt32] = [:]
   ) {
     self.epoch = epoch
     self.nextSequence = nextSequence
     self.liveJobs = liveJobs
     self.pendingDeliveries = pendingDeliveries
     self.settings = settings
+    self.partialScores = partialScores
   }
 }

@@ -13,6 +13,9 @@ enum LedgerSchema {
     migrator.registerMigration("v1") { database in
       try database.execute(sql: version1)
     }
+    migrator.registerMigration("v2") { database in
+      try database.execute(sql: version2)
+    }
     return migrator
   }
 
@@ -91,6 +94,13 @@ enum LedgerSchema {
       message TEXT NOT NULL,
       excerpt BLOB NOT NULL
     ) STRICT;
+    """
+
+  private static let version2 = """
+    ALTER TABLE jobs ADD COLUMN allow_fallback INTEGER NOT NULL DEFAULT 0;
+
+    -- What failed attempts of live jobs had scored, keyed like attempts: only the latest is kept.
+    CREATE TABLE partial_scores (id INTEGER PRIMARY KEY, scores BLOB NOT NULL) STRICT;
     """
 }
 

@@ -22,6 +22,8 @@ struct LedgerTransaction {
   private(set) var attempts: [AttemptRow] = []
   private(set) var rejects: [RejectRow] = []
   private(set) var settings: [String: String] = [:]
+  /// By sequence: the latest attempt's scores; nil: those of all attempts go.
+  private(set) var partialScores: [Int64: (attempt: UInt32, scores: [UInt8])?] = [:]
   /// About what the transaction adds to the WAL.
   private(set) var bytes = 0
   private(set) var inserted = 0
@@ -66,6 +68,10 @@ struct LedgerTransaction {
       rejects.append(row)
     case .putSetting(let name, let value):
       settings[name] = value
+    case .putPartialScores(let id, let attempt, let scores):
+      partialScores[try sequence(id)] = .some((attempt, scores))
+    case .dropPartialScores(let id):
+      partialScores[try sequence(id)] = .some(nil)
     }
   }
 
@@ -110,7 +116,8 @@ extension LedgerWrite {
     case .insertAttempt(let row): 128 + row.message.utf8.count + (row.result?.count ?? 0)
     case .insertReject(let row): 128 + row.message.utf8.count + row.excerpt.count
     case .putSetting(let name, let value): 64 + name.utf8.count + value.utf8.count
-    case .updateJob, .putDelivery, .dropBody: 256
+    case .putPartialScores(_, _, let scores): 64 + scores.count
+    case .updateJob, .putDelivery, .dropBody, .dropPartialScores: 256
     }
   }
 

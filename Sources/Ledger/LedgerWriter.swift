@@ -165,6 +165,9 @@ final class LedgerWriter {
       }
     }
     for attempt in transaction.attempts { try insert(attempt, statements) }
+    for (sequence, scores) in transaction.partialScores {
+      try statements.put(partialScores: scores, sequence)
+    }
     for (name, value) in transaction.settings { try statements.put(setting: name, value) }
     for reject in transaction.rejects {
       try statements.insert(reject, rowsMax: rejectRowsMax)

@@ -46,6 +46,10 @@ extension LedgerWriter {
       while try settings.step() {
         recovered.settings[settings.text(0) ?? ""] = settings.text(1)
       }
+      for key in try numbers("SELECT id FROM partial_scores") {
+        let id = JobID(shard: shard, sequence: UInt64(RowKey.sequence(key)))
+        recovered.partialScores[id] = RowKey.ordinal(key)
+      }
       endedJobs = Int(try number("SELECT count(*) FROM jobs")) - recovered.liveJobs.count
     }
     begin(endedJobs: endedJobs)

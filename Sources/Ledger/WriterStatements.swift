@@ -13,6 +13,7 @@ final class WriterStatements {
   private let updateDelivery: Statement
   private let insertAttempt: Statement
   private let insertReject, trimRejects, putSetting: Statement
+  private let insertPartialScores, deletePartialScores: Statement
   private let selectState: Statement
   /// Retention's.
   let selectRemovable, deleteJobs, deleteBodyRange, deleteAttemptRange, raiseFloor: Statement
@@ -71,6 +72,8 @@ final class WriterStatements {
     trimRejects = try prepare(
       "DELETE FROM rejects WHERE id <= (SELECT max(id) FROM rejects) - ?")
     putSetting = try prepare("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)")
+    insertPartialScores = try prepare("INSERT INTO partial_scores (id, scores) VALUES (?, ?)")
+    deletePartialScores = try prepare("DELETE FROM partial_scores WHERE id BETWEEN ? AND ?")
     selectState = try prepare("SELECT state, attempt FROM jobs WHERE id = ?")
     selectRemovable = try prepare(
       """
@@ -163,6 +166,18 @@ final class WriterStatements {
     putSetting.bind(1, name)
     putSetting.bind(2, value)
     try putSetting.run()
+  }
+
+  /// - Parameter scores: nil leaves the job without.
+  func put(
+    partialScores scores: (attempt: UInt32, scores: [UInt8])?, _ sequence: Int64
+  ) throws(LedgerError) {
+    deletePartialScores.bind(1, RowKey.first(sequence))
+    deletePartialScores.bind(2, RowKey.last(sequence))
+    try deletePartialScores.run()
+    guard let scores else { return }
+    insertPartialScores.bind(1, RowKey.attempt(sequence, scores.attempt))
+    try insertPartialScores.run(lending: scores.scores, at: 2)
   }
 
   func stateAndAttempt(_ sequence: Int64) throws(LedgerError) -> (state: JobState, attempt: Int64)?

@@ -17,6 +17,8 @@ public struct QueueConfiguration: Sendable {
   /// The models that jobs may name. Outside it a job is refused with NOT_FOUND; inside it a job
   /// waits for a worker until its deadline.
   public var models: [CatalogueModel]
+  /// The backends of those that no embedded engine scores.
+  public var backends: [CatalogueBackend] = []
 
   // Admission: beyond these a submit is refused with RESOURCE_EXHAUSTED.
 
@@ -67,8 +69,27 @@ public struct QueueConfiguration: Sendable {
   /// back the ratio. With half of the tokens gone, retries wait out of the longest window.
   public var retryBudgetTokens = 10.0
   public var retryBudgetRatio = 0.1
-  /// How long a model rests whose backend refuses everybody and does not say how long.
-  public var modelRestMs: Int64 = 30_000
+
+  // Backends.
+
+  /// When one rests, and for how long.
+  public var breaker = BreakerSettings()
+  /// How long one rests that refuses the credentials, if nobody says that they were renewed, and
+  /// its worker names no time.
+  public var credentialsRestMs: Int64 = 300_000
+  /// The longest rest that a backend may ask for.
+  public var backendRestMaxMs: Int64 = 24 * 3_600_000
+  /// The window that limits a minute hold for.
+  public var rateWindowMs: Int64 = 60_000
+  /// How long a worker may keep a permit before it sends its request.
+  public var permitValidMs: Int64 = 2_000
+  /// The time that is allowed for between the grant of a permit and the backend's sight of the
+  /// request, beside its validity: a commit, and three ways over a network.
+  public var permitTransitMs: Int64 = 2_000
+  /// A permit that nobody reports for so long is taken for lost.
+  public var permitHeldMaxMs: Int64 = 900_000
+  /// Requests that wait for permits of one backend; more are refused, and their jobs given back.
+  public var permitsWaitingMax = 100_000
 
   // Replies.
 
@@ -99,12 +120,21 @@ public struct CatalogueModel: Sendable, Equatable {
   public var contextTokens: UInt32
   public var reservedTokens: UInt32
   public var images: Bool
+  /// Which of the backends serves it; nil: the embedded engine.
+  public var backend: String?
+  /// Models that may score its jobs while its backend takes nothing, where a job allows it.
+  public var fallbacks: [String]
 
-  public init(name: String, contextTokens: UInt32, reservedTokens: UInt32, images: Bool) {
+  public init(
+    name: String, contextTokens: UInt32, reservedTokens: UInt32, images: Bool,
+    backend: String? = nil, fallbacks: [String] = []
+  ) {
     self.name = name
     self.contextTokens = contextTokens
     self.reservedTokens = reservedTokens
     self.images = images
+    self.backend = backend
+    self.fallbacks = fallbacks
   }
 }
 
@@ -119,6 +149,7 @@ extension QueueConfiguration {
     for (index, model) in models.enumerated() where model.reservedTokens >= model.contextTokens {
       return ("models[\(index)].reservedTokens", "must be less than contextTokens")
     }
+    if let problem = backendProblem { return problem }
     for (key, value) in positiveValues where value < 1 {
       return (key, "must be at least 1, not \(value)")
     }
@@ -138,6 +169,34 @@ extension QueueConfiguration {
     return shell.firstProblem
   }
 
+  private var backendProblem: (key: String, message: String)? {
+    var names: Set<String> = []
+    for (index, backend) in backends.enumerated() {
+      if !names.insert(backend.name).inserted {
+        return ("backends[\(index)].name", "\"\(backend.name)\" is named twice")
+      }
+      if let key = backend.limits.firstProblem {
+        return ("backends[\(index)].limits.\(key)", "must be at least 1")
+      }
+    }
+    let catalogue = Set(models.map(\.name))
+    for (index, model) in models.enumerated() {
+      if let backend = model.backend, !names.contains(backend) {
+        return ("models[\(index)].backend", "no backend is named \"\(backend)\"")
+      }
+      for (place, fallback) in model.fallbacks.enumerated() {
+        let key = "models[\(index)].fallbacks[\(place)]"
+        if !catalogue.contains(fallback) {
+          return (key, "\"\(fallback)\" is not in the catalogue")
+        }
+        if fallback == model.name || model.fallbacks[..<place].contains(fallback) {
+          return (key, "\"\(fallback)\" is the model itself, or is named twice")
+        }
+      }
+    }
+    return breaker.firstProblem.map { ("breaker.\($0.key)", $0.message) }
+  }
+
   private var positiveValues: [(String, Int64)] {
     [
       ("liveJobsMax", Int64(liveJobsMax)), ("tenantLiveJobsMax", Int64(tenantLiveJobsMax)),
@@ -149,7 +208,11 @@ extension QueueConfiguration {
       ("workersMax", Int64(workersMax)), ("workerHeartbeatMs", workerHeartbeatMs),
       ("leaseMs", leaseMs), ("reattachGraceMs", reattachGraceMs),
       ("workersLostMax", Int64(workersLostMax)), ("retryBaseMs", retryBaseMs),
-      ("modelRestMs", modelRestMs), ("deliveryBytesMax", Int64(deliveryBytesMax)),
+      ("credentialsRestMs", credentialsRestMs), ("backendRestMaxMs", backendRestMaxMs),
+      ("rateWindowMs", rateWindowMs), ("permitValidMs", permitValidMs),
+      ("permitTransitMs", permitTransitMs), ("permitHeldMaxMs", permitHeldMaxMs),
+      ("permitsWaitingMax", Int64(permitsWaitingMax)),
+      ("deliveryBytesMax", Int64(deliveryBytesMax)),
       ("deliveryLeaseMs", deliveryLeaseMs),
       ("deliveryAttemptsMax", Int64(deliveryAttemptsMax)), ("deliveryAgeMaxMs", deliveryAgeMaxMs),
       ("timersPerTickMax", Int64(timersPerTickMax)),

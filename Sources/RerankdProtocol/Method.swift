@@ -16,6 +16,7 @@ public enum Method: String, Sendable, CaseIterable {
   case listWorkers = "/rerankd.v1.Control/ListWorkers"
   case drainWorker = "/rerankd.v1.Control/DrainWorker"
   case setPaused = "/rerankd.v1.Control/SetPaused"
+  case setBackendPaused = "/rerankd.v1.Control/SetBackendPaused"
 
   /// Both directions carry any number of messages; the other methods take one and answer one.
   public var isStream: Bool {

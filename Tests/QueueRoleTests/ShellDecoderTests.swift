@@ -182,6 +182,94 @@ import Testing
     #expect(failure.retryAfterMs == 50)
   }
 
+  @Test func permitsRenewalsAndPartialScoresAreRead() throws {
+    var message = WorkerMessage()
+    message.permitRequests = [
+      .with {
+        $0.permitID = 4
+        $0.backend = "hub"
+        $0.tokens = .max
+        $0.jobID = 9
+      }
+    ]
+    message.permitReports = [
+      .with {
+        $0.permitID = 3
+        $0.fault = .rateLimited
+        $0.retryAfterMs = 70
+        $0.message = "429"
+      },
+      .with {
+        $0.permitID = 2
+        $0.unused = true
+      },
+      .with {
+        $0.permitID = 1
+        $0.unfinished = true
+      },
+    ]
+    message.renewedCredentials = ["hub"]
+    var failed = AttemptOutcome()
+    failed.lease.jobID = 9
+    failed.failed.unspent = true
+    failed.failed.fault = .credentialsRefused
+    failed.failed.partialScores = .init([1, 2])
+    message.outcomes = [failed]
+    guard case .work(_, let report)? = try inputs(.attach, message, isFirst: false).first,
+      case .failed(let failure)? = report.outcomes.first?.end
+    else {
+      Issue.record("no report")
+      return
+    }
+    #expect(
+      report.permitsAsked == [
+        PermitAsk(id: 4, backend: "hub", tokens: .max, job: JobID(rawValue: 9))
+      ])
+    #expect(
+      report.permitsEnded == [
+        PermitEnd(id: 3, fault: .rateLimited, retryAfterMs: 70, message: "429"),
+        PermitEnd(id: 2, isUnused: true), PermitEnd(id: 1, isUnfinished: true),
+      ])
+    #expect(report.renewedCredentials == ["hub"])
+    #expect(failure.isUnspent && failure.fault == .credentialsRefused)
+    #expect(failure.partialScores == [1, 2] && !failure.hasDroppedScores)
+  }
+
+  @Test func partialScoresOverTheLimitAreDropped() throws {
+    var limits = Sample.limits
+    limits.partialScoresBytesMax = 3
+    let decoder = CallDecoder(limits: limits, takesImages: [:])
+    var message = WorkerMessage()
+    var outcome = AttemptOutcome()
+    outcome.lease.jobID = 1
+    outcome.failed.partialScores = .init(repeating: 0, count: 4)
+    message.outcomes = [outcome]
+    let inputs = try decoder.inputs(
+      Sample.call, .attach, try message.serializedBytes(), isFirst: false)
+    guard case .work(_, let report)? = inputs.first,
+      case .failed(let failure)? = report.outcomes.first?.end
+    else {
+      Issue.record("\(inputs)")
+      return
+    }
+    #expect(failure.partialScores == nil && failure.hasDroppedScores)
+  }
+
+  @Test func backendToPauseHasAName() throws {
+    var request = SetBackendPausedRequest()
+    #expect(
+      try refusal(.setBackendPaused, request)?.details.violations.first?.field == "backend")
+    request.backend = "hub"
+    request.paused = true
+    guard
+      case .setBackendPaused(_, backend: "hub", true)? =
+        try inputs(.setBackendPaused, request).first
+    else {
+      Issue.record("no pause")
+      return
+    }
+  }
+
   @Test func largeResultEndsItsJobInsteadOfTheStream() throws {
     var limits = Sample.limits
     limits.resultBytesMax = 10

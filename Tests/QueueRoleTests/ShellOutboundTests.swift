@@ -8,10 +8,20 @@ import Testing
 @Suite struct ShellOutboundTests {
   private func job(_ number: UInt64) -> JobID { JobID(shard: 0, sequence: number) }
 
-  private func order(_ number: UInt64, attempt: UInt32 = 1) -> AssignmentOrder {
+  private func order(
+    _ number: UInt64, attempt: UInt32 = 1, hasScores: Bool = false
+  ) -> AssignmentOrder {
     AssignmentOrder(
       lease: Lease(job: job(number), attempt: attempt, epoch: 3), model: "m", tenant: "t",
-      remainingMs: 500, bodyBytes: 10, traceparent: number == 1 ? "00-1" : nil)
+      remainingMs: 500, bodyBytes: 10, traceparent: number == 1 ? "00-1" : nil,
+      hasPartialScores: hasScores)
+  }
+
+  private func messages(
+    _ draft: WorkerDraft, bytesTarget: Int = 1_000, bytesMax: Int = 10_000,
+    scores: (JobID) -> [UInt8]? = { _ in nil }, body: (JobID) -> [UInt8]?
+  ) -> [[UInt8]] {
+    draft.messages(bytesTarget: bytesTarget, bytesMax: bytesMax, body: body, scores: scores)
   }
 
   private func delivery(_ number: UInt64, _ state: JobState = .succeeded) -> DeliveryOrder {
@@ -30,10 +40,9 @@ import Testing
     draft.add(
       WorkerNotice(
         recorded: [job(5), job(6)], revoked: [Lease(job: job(7), attempt: 1, epoch: 2)],
-        drain: true))
-    let messages = draft.messages(bytesTarget: 1_000) {
-      [UInt8](repeating: UInt8($0.sequence), count: 10)
-    }
+        drain: true, granted: [PermitGrantOrder(id: 11, validMs: 2_000)],
+        refused: [PermitRefusalOrder(id: 12, retryAfterMs: 300, reason: "it rests")]))
+    let messages = messages(draft) { [UInt8](repeating: UInt8($0.sequence), count: 10) }
     let message = try QueueMessage(serializedBytes: try #require(messages.first))
     #expect(messages.count == 1)
     #expect(message.attached.epoch == 3)
@@ -44,6 +53,11 @@ import Testing
     #expect(message.recordedJobIds == [5, 6])
     #expect(message.revoked.map(\.jobID) == [7])
     #expect(message.drain)
+    #expect(message.grantedPermits.map(\.permitID) == [11])
+    #expect(message.grantedPermits.map(\.validMs) == [2_000])
+    #expect(message.refusedPermits.map(\.permitID) == [12])
+    #expect(message.refusedPermits.map(\.retryAfterMs) == [300])
+    #expect(message.refusedPermits.map(\.reason) == ["it rests"])
     #expect(message.assignments.map(\.lease.jobID) == [1, 2])
     #expect(message.assignments[0].lease.epoch == 3)
     #expect(message.assignments[0].model == "m")
@@ -53,10 +67,21 @@ import Testing
     #expect(Array(message.assignments[1].request) == [UInt8](repeating: 2, count: 10))
   }
 
+  @Test func partialScoresGoWithTheirAssignmentWhereThereIsRoom() throws {
+    var draft = WorkerDraft()
+    draft.add([order(1, hasScores: true), order(2), order(3, hasScores: true)])
+    let messages = messages(draft, bytesMax: 200, scores: { _ in Array(repeating: 9, count: 50) }) {
+      Array(repeating: 1, count: $0 == job(3) ? 150 : 10)
+    }
+    let sent = try messages.flatMap { try QueueMessage(serializedBytes: $0).assignments }
+    #expect(sent.map(\.partialScores.count) == [50, 0, 0])
+    #expect(sent.map(\.request.count) == [10, 10, 150])
+  }
+
   @Test func manyAssignmentsLeaveInMessagesOfTheTargetSize() throws {
     var draft = WorkerDraft()
     draft.add((1...20).map { order($0) })
-    let messages = draft.messages(bytesTarget: 500) {
+    let messages = messages(draft, bytesTarget: 500) {
       [UInt8](repeating: 1, count: $0.sequence == 9 ? 900 : 100)
     }
     #expect(messages.allSatisfy { $0.count <= 500 || $0.count > 900 })
@@ -77,7 +102,7 @@ import Testing
   @Test func unreadableBodyLeavesItsAssignmentOut() throws {
     var draft = WorkerDraft()
     draft.add([order(1), order(2)])
-    let messages = draft.messages(bytesTarget: 500) { $0 == job(1) ? nil : [1] }
+    let messages = messages(draft, bytesTarget: 500) { $0 == job(1) ? nil : [1] }
     let sent = try messages.map { try QueueMessage(serializedBytes: $0) }
     #expect(sent.flatMap(\.assignments).map(\.lease.jobID) == [2])
   }

@@ -21,7 +21,8 @@ final class RunningSystem: Sendable {
   static let briskTimes = """
     queue:
       workers: { heartbeat: 500ms, lease: 3s, reattach_grace: 2s, lost_max: 100, release_rest: 50ms }
-      retries: { base: 20ms, cap: 200ms, model_rest: 1s }
+      retries: { base: 20ms, cap: 200ms }
+      backends: { rest: 500ms, rest_cap: 1s, credentials_rest: 60s }
       replies: { lease: 2s, attempts_max: 1000 }
       jobs: { attempts_default: 100 }
       sockets: { peer_silence: 5s }

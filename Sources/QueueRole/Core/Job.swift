@@ -16,6 +16,12 @@ final class Job {
   var readySinceMs: Int64 = 0
   /// For its place in the model's `ReadyQueue`; nil while it is not in there.
   var readyKey: Int64?
+  /// Counts up each time it becomes ready, so that its former places in queues are known as such.
+  var readyVersion: UInt64 = 0
+  /// Its latest attempt met a fault of its backend: a fallback goes first, where there is one.
+  var isDiverted = false
+  /// Of which attempt the ledger has scores for the next; 0: of none.
+  var partialScoresAttempt: UInt32 = 0
   /// Until the end of the `apply` that created it.
   var newBody: [UInt8]?
   var isChanged = false
@@ -30,6 +36,7 @@ final class Job {
 
   var id: JobID { record.id }
   var bodyBytes: Int { Int(clamping: record.bodyBytes) }
+  var mayFallBack: Bool { record.allowFallback && !model.fallbacks.isEmpty }
   var lease: JobLease? {
     if case .leased(let lease) = phase { lease } else { nil }
   }
@@ -44,7 +51,8 @@ enum JobPhase {
   case ready
   /// A worker has it.
   /// → ended (completed, failed for good, cancelled, expired), delayed (failed or lost, with
-  /// attempts left), ready (released, or its backend refuses everybody).
+  /// attempts left, or given back though its backend is open), ready (released, or its backend is
+  /// closed).
   case leased(JobLease)
   /// No way out here. A control retry makes a new `Job` of what the ledger has.
   case ended
@@ -65,6 +73,8 @@ final class JobLease {
 
   let attempt: UInt32
   let workerID: String
+  /// The model that scores: the job's, or a fallback of it.
+  let model: Model
   /// nil: given by this queue before a restart, in an epoch that the ledger does not say.
   var epoch: UInt64?
   var holder: Holder
@@ -73,10 +83,12 @@ final class JobLease {
   var timerDueMs: Int64
 
   init(
-    attempt: UInt32, workerID: String, epoch: UInt64?, holder: Holder, expiresMs: Int64
+    attempt: UInt32, workerID: String, model: Model, epoch: UInt64?, holder: Holder,
+    expiresMs: Int64
   ) {
     self.attempt = attempt
     self.workerID = workerID
+    self.model = model
     self.epoch = epoch
     self.holder = holder
     self.expiresMs = expiresMs

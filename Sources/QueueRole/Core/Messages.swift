@@ -64,6 +64,7 @@ extension JobSpec {
     deadlineMs = UInt64(max(record.deadlineAfterMs, 0))
     maxAttempts = record.maxAttempts
     traceparent = record.traceparent ?? ""
+    allowFallback = record.allowFallback
   }
 }
 
@@ -87,6 +88,8 @@ extension ModelInfo {
     contextTokens = model.contextTokens
     reservedTokens = model.reservedTokens
     images = model.images
+    engine = model.backend ?? "embedded"
+    fallbacks = model.fallbacks
     self.workers = UInt32(workers)
   }
 }

@@ -96,8 +96,9 @@ extension QueueCore {
       id: id, model: new.model, tenant: new.tenant, priority: new.priority,
       idempotencyKey: new.idempotencyKey, payloadHash: new.payloadHash,
       replyChannel: new.replyChannel, replyTo: new.replyTo, traceparent: new.traceparent,
-      maxAttempts: new.maxAttempts ?? configuration.attemptsDefault, submittedMs: wallMs,
-      deadlineAfterMs: deadlineAfterMs, bodyBytes: UInt64(new.body.count),
+      maxAttempts: new.maxAttempts ?? configuration.attemptsDefault,
+      allowFallback: new.allowFallback, submittedMs: wallMs, deadlineAfterMs: deadlineAfterMs,
+      bodyBytes: UInt64(new.body.count),
       bodyChunks: UInt32(chunks), state: state)
     let job = Job(
       record: record, model: model, tenant: admission.tenant, phase: .ended,

@@ -22,7 +22,7 @@ extension QueueCore {
     response.epoch = epoch
     response.uptimeMs = UInt64(max(nowMs - startedMs, 0))
     response.paused = isPaused
-    response.models = models.map(status)
+    response.models = models.map { status(of: $0) }
     response.counters = counters
     response.counters.bareRejected += shellCounters.bareRejectedMalformed
     response.counters.pushRepliesSent = shellCounters.pushRepliesSent
@@ -31,6 +31,7 @@ extension QueueCore {
     response.ledger = ledgerStatus
     response.workers = UInt32(sessions.count)
     response.liveBytes = UInt64(max(admittedBytes, 0))
+    response.backends = backends.filter(\.isDeclared).map { status(of: $0) }
     effects.append(.answer(call, response))
   }
 
@@ -44,14 +45,14 @@ extension QueueCore {
     status.delayed = UInt64(model.delayedCount)
     status.ready = UInt64(model.readyCount)
     status.leased = UInt64(model.leasedCount)
-    switch model.gate {
-    case .open:
-      if model.catalogued == nil { status.pauseReason = "not in the catalogue any more" }
-    case .resting(let untilMs, let reason):
-      status.pausedMs = UInt64(max(untilMs - nowMs, 0))
-      status.pauseReason = reason
-    case .probing(_, let reason):
+    let backend = model.backend
+    status.pausedMs = UInt64(max((backend.restEndsMs ?? nowMs) - nowMs, 0))
+    if model.catalogued == nil {
+      status.pauseReason = "not in the catalogue any more"
+    } else if case .probing(_, let reason) = backend.health, !backend.isPaused {
       status.pauseReason = "one job at a time, to see whether this is over: \(reason)"
+    } else {
+      status.pauseReason = backend.reason
     }
     return status
   }
@@ -82,12 +83,12 @@ extension QueueCore {
     return info
   }
 
-  /// Resuming also ends the rest of models whose backends refused everybody.
+  /// Resuming also ends the rests of backends; one that an operator paused stays paused.
   func setPaused(_ call: CallRef, _ paused: Bool) {
     isPaused = paused
     effects.append(.write(.putSetting(name: Self.pausedSetting, value: paused ? "true" : "false")))
     if !paused {
-      for model in models { open(model) }
+      for backend in backends { open(backend) }
     }
     effects.append(.answer(call, SetPausedResponse()))
   }

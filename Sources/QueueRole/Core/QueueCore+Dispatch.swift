@@ -2,18 +2,30 @@ import Ledger
 import RerankdProtocol
 
 /// Who gets what: ready jobs to workers. Models take turns, one job each; so do the tenants of a
-/// model.
+/// model. Jobs of a model whose backend is not open go to the workers of its fallbacks, where they
+/// allow it.
 extension QueueCore {
   /// How many tenants whose first job fits nowhere are passed over in one turn.
   private static var lanesPassedMax: Int { 8 }
 
   func wake(_ model: Model) {
+    // What is there for its workers may be jobs of other models.
+    let others = model.standsInFor.filter {
+      $0.diverted.laneCount > 0 || $0.divertible.laneCount > 0
+    }
+    if !model.servedItselfLast { enqueue(model) }
+    for other in others { enqueue(other) }
+    enqueue(model)
+  }
+
+  private func enqueue(_ model: Model) {
     guard !model.isWaitingForDispatch else { return }
     model.isWaitingForDispatch = true
     modelsToDispatch.append(model)
   }
 
   func dispatch() {
+    while let backend = backendsToGrant.popFirst() { grantPermits(of: backend) }
     while let model = modelsToDispatch.popFirst() {
       model.isWaitingForDispatch = false
       if !isPaused, assignNext(of: model) { wake(model) }
@@ -26,24 +38,29 @@ extension QueueCore {
 
   /// Whether a job was assigned, and another may be.
   private func assignNext(of model: Model) -> Bool {
-    switch model.gate {
-    case .open, .probing(nil, _): break
-    case .resting, .probing: return false
+    if model.diverted.laneCount > 0,
+      divert(from: \.diverted, of: model, to: openFallback(of: model) ?? model)
+    {
+      return true
+    }
+    guard handsOut(model.backend) else {
+      return divert(from: \.divertible, of: model, to: openFallback(of: model))
     }
     if assignSetAside(of: model) { return true }
     guard bestAvailable(for: model) != nil else { return false }
     for _ in 0...Self.lanesPassedMax {
       guard let (lane, job) = model.ready.takeLane() else { return false }
-      let session = worker(for: job)
+      let session = worker(for: job, of: model)
       guard session != nil || model.setAside == nil else {
         model.ready.putBack(lane)
         continue
       }
       model.ready.removeFirst(of: lane)
+      if job.mayFallBack { model.divertible.forget(job) }
       job.readyKey = nil
       model.ready.putBack(lane)
       if let session {
-        assign(job, to: session)
+        assign(job, to: session, as: model)
         return true
       }
       model.setAside = job
@@ -52,9 +69,46 @@ extension QueueCore {
     return false
   }
 
+  /// Whether a job may go out to its models' workers: all that come, or the next one that probes.
+  private func handsOut(_ backend: Backend) -> Bool {
+    guard !backend.isPaused else { return false }
+    switch backend.health {
+    case .open: return true
+    case .probing(let probe, _): return probe.job == nil
+    case .resting, .credentialsRefused: return false
+    }
+  }
+
+  private func openFallback(of model: Model) -> Model? {
+    model.fallbacks.first { $0.backend.isOpen && !$0.workers.isEmpty }
+  }
+
+  /// Whether a job of one of the model's queues for diversions was assigned to the target's workers.
+  private func divert(
+    from queue: ReferenceWritableKeyPath<Model, ReadyQueue>, of model: Model, to target: Model?
+  ) -> Bool {
+    guard model[keyPath: queue].laneCount > 0, let target, handsOut(target.backend),
+      bestAvailable(for: target) != nil
+    else { return false }
+    for _ in 0...Self.lanesPassedMax {
+      guard let (lane, job) = model[keyPath: queue].takeLane() else { return false }
+      guard let session = worker(for: job, of: target) else {
+        model[keyPath: queue].putBack(lane)
+        continue
+      }
+      model[keyPath: queue].removeFirst(of: lane)
+      if queue == \.divertible { model.ready.forget(job) }
+      job.readyKey = nil
+      model[keyPath: queue].putBack(lane)
+      assign(job, to: session, as: target)
+      return true
+    }
+    return false
+  }
+
   private func assignSetAside(of model: Model) -> Bool {
     guard let job = model.setAside else { return false }
-    var chosen = worker(for: job)
+    var chosen = worker(for: job, of: model)
     if let reserved = reservedSession(for: job) {
       if reserved.hasRoom(forBytes: job.bodyBytes) { chosen = reserved }
     } else if chosen == nil {
@@ -62,15 +116,22 @@ extension QueueCore {
     }
     guard let chosen else { return false }
     clearSetAside(model)
-    assign(job, to: chosen)
+    assign(job, to: chosen, as: model)
     return true
   }
 
   /// The least loaded worker whose credit covers the job.
-  private func worker(for job: Job) -> WorkerSession? {
-    guard let best = bestAvailable(for: job.model) else { return nil }
+  private func worker(for job: Job, of model: Model) -> WorkerSession? {
+    guard let best = bestAvailable(for: model) else { return nil }
+    if case .probing(let probe, _) = model.backend.health, let only = probe.session {
+      return sessions[only].flatMap { session in
+        let serves = session.models.contains { $0 === model }
+        let hasRoom = isAvailable(session) && session.hasRoom(forBytes: job.bodyBytes)
+        return serves && hasRoom ? session : nil
+      }
+    }
     if best.hasRoom(forBytes: job.bodyBytes) { return best }
-    return job.model.workers
+    return model.workers
       .filter { isAvailable($0) && $0.hasRoom(forBytes: job.bodyBytes) }
       .min { $0.held.count * $1.request.creditJobs < $1.held.count * $0.request.creditJobs }
   }
@@ -124,10 +185,20 @@ extension QueueCore {
     wake(model)
   }
 
-  private func assign(_ job: Job, to session: WorkerSession) {
+  /// A ready job that is moved back among the others: nobody need make room for it while its backend
+  /// takes nothing.
+  func putBackSetAside(_ model: Model) {
+    guard let job = model.setAside else { return }
+    clearSetAside(model)
+    queue(job)
+  }
+
+  /// - Parameter model: who is to score: the job's own model, or a fallback.
+  private func assign(_ job: Job, to session: WorkerSession, as model: Model) {
+    job.isDiverted = false
     job.record.state.attempt += 1
     let lease = JobLease(
-      attempt: job.record.state.attempt, workerID: session.workerID, epoch: epoch,
+      attempt: job.record.state.attempt, workerID: session.workerID, model: model, epoch: epoch,
       holder: .session(session), expiresMs: nowMs + configuration.leaseMs)
     self.lease(job, lease)
     job.record.state.workerID = session.workerID
@@ -135,18 +206,22 @@ extension QueueCore {
     change(job)
     session.held.insert(job.id)
     session.heldBytes += job.bodyBytes
-    session.nextModel = (session.models.firstIndex { $0 === job.model } ?? 0) + 1
+    session.nextModel = (session.models.firstIndex { $0 === model } ?? 0) + 1
     rank(session)
     session.orders.append(
       AssignmentOrder(
-        lease: Lease(job: job.id, attempt: lease.attempt, epoch: epoch), model: job.record.model,
+        lease: Lease(job: job.id, attempt: lease.attempt, epoch: epoch), model: model.name,
         tenant: job.record.tenant, remainingMs: max(job.deadlineMs - nowMs, 0),
-        bodyBytes: job.bodyBytes, traceparent: job.record.traceparent))
+        bodyBytes: job.bodyBytes, traceparent: job.record.traceparent,
+        hasPartialScores: job.partialScoresAttempt > 0))
     touch(session)
-    if case .probing(nil, let reason) = job.model.gate {
-      job.model.gate = .probing(job.id, reason: reason)
+    if case .probing(var probe, let reason) = model.backend.health {
+      probe.job = job.id
+      model.backend.health = .probing(probe, reason: reason)
     }
     counters.assigned += 1
+    model.servedItselfLast = model === job.model
+    if model !== job.model { counters.fallbacks += 1 }
   }
 }
 

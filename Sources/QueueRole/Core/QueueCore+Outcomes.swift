@@ -23,12 +23,12 @@ extension QueueCore {
 
   private func complete(_ lease: Lease, _ result: [UInt8], by session: WorkerSession) {
     if let (job, current) = held(lease, by: session) {
-      let isProbe = isProbe(job)
+      let isProbe = isProbe(job, current)
       endAttempt(job, current, .succeeded, result: result)
       job.record.state.attemptsSpent += 1
-      job.model.retryBudget.recordSuccess()
+      current.model.retryBudget.recordSuccess()
       finish(job, .succeeded, result: result)
-      if isProbe { open(job.model) }
+      if isProbe { open(current.model.backend) }
     } else if let job = jobs[lease.job], wasGiven(lease, of: job) {
       completeLate(job, lease, result, by: session)
     } else {
@@ -68,22 +68,54 @@ extension QueueCore {
   }
 
   private func fail(_ job: Job, _ lease: JobLease, _ failure: WorkFailure) {
-    let isProbe = isProbe(job)
+    let isProbe = isProbe(job, lease)
+    let backend = lease.model.backend
     endAttempt(job, lease, .failed, code: failure.code, message: failure.message)
-    if failure.pausesModel {
-      makeReady(job, sinceMs: job.readySinceMs)
-      change(job)
-      return rest(job.model, failure)
-    }
+    keepPartialScores(failure, of: job, attempt: lease.attempt)
+    job.isDiverted = failure.fault != .none && job.mayFallBack
+    if failure.isUnspent { return giveBack(job, failure, by: backend) }
     job.record.state.attemptsSpent += 1
     if failure.retryable {
-      job.model.retryBudget.recordFailure()
+      lease.model.retryBudget.recordFailure()
       retry(
         job, code: failure.code, message: failure.message, retryAfterMs: failure.retryAfterMs)
     } else {
       finish(job, .dead, code: failure.code, message: failure.message)
     }
-    if isProbe { open(job.model) }
+    // Of a backend without permits this is the only sign of life.
+    if isProbe, !backend.isDeclared { open(backend) }
+  }
+
+  /// The attempt is not spent, for its backend took nothing. The job waits until it does; if that
+  /// should be so now, for a moment, lest it goes to and fro.
+  private func giveBack(_ job: Job, _ failure: WorkFailure, by backend: Backend) {
+    // Of a declared one the reports on its permits have told.
+    if !backend.isDeclared {
+      rest(backend, atLeastMs: failure.retryAfterMs, reason: failure.message)
+    }
+    if backend.isClosed || job.isDiverted {
+      makeReady(job, sinceMs: job.readySinceMs)
+    } else {
+      delay(job, untilMs: nowMs + max(failure.retryAfterMs ?? 0, configuration.releaseRestMs, 1))
+    }
+    change(job)
+  }
+
+  private func keepPartialScores(_ failure: WorkFailure, of job: Job, attempt: UInt32) {
+    if failure.hasDroppedScores { counters.partialScoresDropped += 1 }
+    guard let scores = failure.partialScores, failure.retryable || failure.isUnspent else { return }
+    job.partialScoresAttempt = attempt
+    counters.partialScoresKept += 1
+    effects.append(.write(.putPartialScores(job.id, attempt: attempt, scores)))
+  }
+
+  /// Whether the backend looks by this very job whether it is back.
+  private func isProbe(_ job: Job, _ lease: JobLease) -> Bool {
+    if case .probing(let probe, _) = lease.model.backend.health {
+      probe.job == job.id
+    } else {
+      false
+    }
   }
 
   /// The attempt that just ended was spent. Another follows if the job has one left and time for
@@ -129,24 +161,5 @@ extension QueueCore {
       revoke(job, lease)
     }
     finish(job, state, code: code, message: message)
-  }
-}
-
-/// A backend that refuses everybody, and finding out when it stops to.
-extension QueueCore {
-  private func rest(_ model: Model, _ failure: WorkFailure) {
-    var untilMs = nowMs + (failure.retryAfterMs ?? configuration.modelRestMs)
-    if case .resting(let earlierMs, _) = model.gate { untilMs = max(untilMs, earlierMs) }
-    model.gate = .resting(untilMs: untilMs, reason: failure.message)
-    setTimer(.modelRest, UInt64(model.index), dueMs: untilMs)
-  }
-
-  func open(_ model: Model) {
-    model.gate = .open
-    wake(model)
-  }
-
-  private func isProbe(_ job: Job) -> Bool {
-    if case .probing(let probe?, _) = job.model.gate { probe == job.id } else { false }
   }
 }

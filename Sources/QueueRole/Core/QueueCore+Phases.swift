@@ -8,12 +8,31 @@ extension QueueCore {
     leave(job)
     job.phase = .ready
     job.readySinceMs = sinceMs
-    job.readyKey = sinceMs - Int64(job.record.priority) * configuration.ageingMsPerPriority
     job.record.state.state = .ready
     job.record.state.readyAtMs = 0
     job.model.readyCount += 1
-    job.model.ready.push(job)
-    wake(job.model)
+    queue(job)
+  }
+
+  /// Of a ready job that is in no queue.
+  func queue(_ job: Job) {
+    let model = job.model
+    job.readyKey =
+      job.readySinceMs - Int64(job.record.priority) * configuration.ageingMsPerPriority
+    job.readyVersion += 1
+    if job.isDiverted {
+      model.diverted.push(job)
+    } else {
+      model.ready.push(job)
+      if job.mayFallBack { model.divertible.push(job) }
+    }
+    wake(model)
+  }
+
+  private func unqueue(_ job: Job) {
+    if job.isDiverted { return job.model.diverted.forget(job) }
+    job.model.ready.forget(job)
+    if job.mayFallBack { job.model.divertible.forget(job) }
   }
 
   func delay(_ job: Job, untilMs: Int64) {
@@ -43,7 +62,7 @@ extension QueueCore {
       if job.model.setAside === job {
         clearSetAside(job.model)
       } else if job.readyKey != nil {
-        job.model.ready.forget(job)
+        unqueue(job)
       }
       job.readyKey = nil
     case .leased(let lease):
@@ -61,15 +80,18 @@ extension QueueCore {
     case .session(let session):
       session.held.remove(job.id)
       session.heldBytes -= job.bodyBytes
+      dropWaiting(of: job.id, in: session)
       refresh(session)
       touch(session)
     case .departed:
       departed[lease.workerID]?.jobs.remove(job.id)
       if departed[lease.workerID]?.jobs.isEmpty == true { departed[lease.workerID] = nil }
     }
-    if case .probing(job.id, let reason) = job.model.gate {
-      job.model.gate = .probing(nil, reason: reason)
-      wake(job.model)
+    let backend = lease.model.backend
+    if case .probing(var probe, let reason) = backend.health, probe.job == job.id {
+      probe.job = nil
+      backend.health = .probing(probe, reason: reason)
+      wakeAll(of: backend)
     }
   }
 
@@ -97,6 +119,7 @@ extension QueueCore {
       jobsByKey[TenantName(tenant: job.record.tenant, name: key)] = nil
     }
     discharge(job.tenant, bytes: job.bodyBytes)
+    if job.partialScoresAttempt > 0 { effects.append(.write(.dropPartialScores(job.id))) }
     count(state)
     if !job.waiters.isEmpty {
       let outcome = JobOutcome(job.record, result: result)

@@ -3,18 +3,36 @@ import RerankdProtocol
 
 /// Starting from what the ledger holds.
 extension QueueCore {
-  func addModel(_ name: String, catalogued: CatalogueModel?) {
+  func addCatalogue() {
+    for backend in configuration.backends {
+      addBackend(backend.name, isDeclared: true, limits: backend.limits)
+    }
+    for model in configuration.models { addModel(model.name, catalogued: model) }
+    for model in models {
+      model.fallbacks = model.catalogued?.fallbacks.compactMap { modelsByName[$0] } ?? []
+      for fallback in model.fallbacks { fallback.standsInFor.append(model) }
+    }
+  }
+
+  private func addModel(_ name: String, catalogued: CatalogueModel?) {
+    let backend =
+      catalogued?.backend.flatMap { backendsByName[$0] } ?? addBackend(name, isDeclared: false)
     let model = Model(
-      index: models.count, name: name, catalogued: catalogued,
+      index: models.count, name: name, catalogued: catalogued, backend: backend,
       retryBudget: RetryBudget(
         tokensMax: configuration.retryBudgetTokens, ratio: configuration.retryBudgetRatio))
     models.append(model)
+    backend.models.append(model)
     modelsByName[name] = model
   }
 
   func recover(_ recovered: RecoveredLedger) {
     isPaused = recovered.settings[Self.pausedSetting] == "true"
+    for backend in backends where backend.isDeclared {
+      backend.isPaused = recovered.settings[Self.pausedSetting(of: backend.name)] == "true"
+    }
     for record in recovered.liveJobs { recover(record) }
+    for (id, attempt) in recovered.partialScores { jobs[id]?.partialScoresAttempt = attempt }
     for (row, record) in recovered.pendingDeliveries where jobs[record.id] == nil {
       let ageMs = clamp(wallMs - record.state.updatedMs, 0, configuration.deliveryAgeMaxMs)
       // The ledger's rows do not say how large the result is: it counts as the largest.
@@ -42,7 +60,7 @@ extension QueueCore {
       job.readySinceMs = nowMs
       let workerID = state.workerID ?? ""
       let lease = JobLease(
-        attempt: state.attempt, workerID: workerID, epoch: nil, holder: .departed,
+        attempt: state.attempt, workerID: workerID, model: model, epoch: nil, holder: .departed,
         expiresMs: nowMs + configuration.reattachGraceMs)
       self.lease(job, lease)
       departed[workerID, default: DepartedWorker(jobs: [])].jobs.insert(job.id)

@@ -28,9 +28,9 @@ extension QueueCore {
     case .lease: return jobs[id]?.lease?.timerDueMs == timer.dueMs
     case .deliveryLease: return deliveries[id]?.leaseEndMs == timer.dueMs
     case .deliveryAge: return deliveries[id]?.ageEndMs == timer.dueMs
-    case .modelRest:
-      if case .resting(timer.dueMs, _) = models[Int(timer.subject)].gate { return true }
-      return false
+    case .backendRest: return backends[Int(timer.subject)].restEndsMs == timer.dueMs
+    case .backendGrant: return backends[Int(timer.subject)].grantDueMs == timer.dueMs
+    case .permit: return grantedPermits[timer.subject]?.grant?.lostAtMs == timer.dueMs
     case .workerRest: return sessions[timer.subject]?.restsUntilMs == timer.dueMs
     }
   }
@@ -54,11 +54,11 @@ extension QueueCore {
     case .deliveryAge:
       guard let delivery = deliveries[id] else { return }
       park(delivery)
-    case .modelRest:
-      let model = models[Int(timer.subject)]
-      guard case .resting(_, let reason) = model.gate else { return }
-      model.gate = .probing(nil, reason: reason)
-      wake(model)
+    case .backendRest: probe(backends[Int(timer.subject)])
+    case .backendGrant: wakeGrants(of: backends[Int(timer.subject)])
+    case .permit:
+      guard let permit = grantedPermits[timer.subject] else { return }
+      lose(permit)
     case .workerRest:
       guard let session = sessions[timer.subject] else { return }
       refresh(session)

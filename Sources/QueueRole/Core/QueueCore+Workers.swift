@@ -113,6 +113,7 @@ extension QueueCore {
 
   private func remove(_ session: WorkerSession) {
     sessions[session.number] = nil
+    endPermits(of: session)
     if sessionsByWorker[session.workerID] === session { sessionsByWorker[session.workerID] = nil }
     for model in session.models {
       model.workers.removeAll { $0 === session }
@@ -126,14 +127,23 @@ extension QueueCore {
   func work(_ call: CallRef, _ report: WorkReport) {
     guard case .worker(let session) = calls[call] else { return }
     workerPeers[call.peer]?.heardMs = nowMs
-    if report.draining { session.isDraining = true }
+    if report.draining { drain(session) }
     // A worker that moves again need not rest for a lease that it lost.
     if !report.progress.isEmpty || !report.outcomes.isEmpty { session.restsUntilMs = .min }
     for lease in report.progress { progress(lease, by: session) }
+    for name in report.renewedCredentials { renewCredentials(of: name, by: session) }
+    // Before the outcomes: an attempt's requests have ended, and said what they had to say.
+    for end in report.permitsEnded { take(end, from: session) }
     for outcome in report.outcomes { take(outcome.end, of: outcome.lease, from: session) }
     for lease in report.released { release(lease, by: session) }
+    for asked in report.permitsAsked { take(asked, from: session) }
     refresh(session)
     touch(session)
+  }
+
+  private func drain(_ session: WorkerSession) {
+    session.isDraining = true
+    releaseProbes(of: session)
   }
 
   func drainWorker(_ call: CallRef, _ workerID: String) {
@@ -143,7 +153,7 @@ extension QueueCore {
         reason: "WORKER_UNKNOWN", resource: workerID)
       return effects.append(.fail(call, error))
     }
-    session.isDraining = true
+    drain(session)
     session.notice.drain = true
     refresh(session)
     touch(session)

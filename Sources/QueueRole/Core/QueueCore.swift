@@ -15,7 +15,8 @@ import RerankdProtocol
 ///
 /// The parts, a file each: +Admission (submit, keys, limits), +Dispatch (who gets what), +Workers
 /// (attach, adoption, drain), +Leases (progress, loss, timers), +Outcomes (completed, failed,
-/// released, ended), +Replies (delivery to consumers), +Reads and +Control.
+/// released, ended), +Backends (whether they take work) and +Permits (how much), +Replies (delivery
+/// to consumers), +Reads and +Control.
 final class QueueCore {
   let configuration: QueueConfiguration
   let shard: UInt16
@@ -47,6 +48,13 @@ final class QueueCore {
   var models: [Model] = []
   var modelsByName: [String: Model] = [:]
   var modelsToDispatch = Fifo<Model>()
+  var backends: [Backend] = []
+  /// The declared ones.
+  var backendsByName: [String: Backend] = [:]
+  var backendsToGrant = Fifo<Backend>()
+  /// Those given out, by number.
+  var grantedPermits: [UInt64: Permit] = [:]
+  var nextPermitNumber: UInt64 = 1
   var sessions: [UInt64: WorkerSession] = [:]
   var sessionsByWorker: [String: WorkerSession] = [:]
   var departed: [String: DepartedWorker] = [:]
@@ -80,7 +88,7 @@ final class QueueCore {
     wallMs = moment.wallMs
     random = SplitMix64(seed: moment.seed)
     retryPolicy = RetryPolicy(baseMs: configuration.retryBaseMs, capMs: configuration.retryCapMs)
-    for model in configuration.models { addModel(model.name, catalogued: model) }
+    addCatalogue()
     recover(recovered)
   }
 
@@ -91,8 +99,11 @@ final class QueueCore {
     random = SplitMix64(seed: moment.seed)
     swap(&self.effects, &effects)
     take(input)
-    dispatch()
-    flush()
+    repeat {
+      dispatch()
+      flush()
+      // A worker that leaves with the flush gives its permits back.
+    } while !backendsToGrant.isEmpty
     swap(&self.effects, &effects)
   }
 
@@ -127,6 +138,8 @@ final class QueueCore {
     case .listWorkers(let call): listWorkers(call)
     case .drainWorker(let call, let workerID): drainWorker(call, workerID)
     case .setPaused(let call, let paused): setPaused(call, paused)
+    case .setBackendPaused(let call, let backend, let paused):
+      setBackendPaused(call, backend, paused)
     case .callEnded(let call): end(call)
     case .heard(let peer): workerPeers[peer]?.heardMs = nowMs
     case .read(let ticket, let result): take(ticket, result)

@@ -18,7 +18,7 @@ enum QueueEffect: Sendable {
 
   /// First message to a worker.
   case attached(CallRef, AttachedNotice)
-  /// The shell adds each job's body, from memory or from the ledger.
+  /// The shell adds each job's body, from memory or from the ledger, and its partial scores.
   case assign(CallRef, [AssignmentOrder])
   case workerNotice(CallRef, WorkerNotice)
 
@@ -48,6 +48,8 @@ struct AssignmentOrder: Sendable, Equatable {
   var remainingMs: Int64
   var bodyBytes: Int
   var traceparent: String?
+  /// Whether the ledger has scores of an earlier attempt.
+  var hasPartialScores: Bool
 }
 
 /// Everything in it may be present at once.
@@ -55,6 +57,20 @@ struct WorkerNotice: Sendable, Equatable {
   var recorded: [JobID] = []
   var revoked: [Lease] = []
   var drain = false
+  var granted: [PermitGrantOrder] = []
+  var refused: [PermitRefusalOrder] = []
+}
+
+struct PermitGrantOrder: Sendable, Equatable {
+  /// The worker's name for the permit.
+  var id: UInt64
+  var validMs: Int64
+}
+
+struct PermitRefusalOrder: Sendable, Equatable {
+  var id: UInt64
+  var retryAfterMs: Int64
+  var reason: String
 }
 
 /// A JobOutcome without the result, which the shell adds where the state is SUCCEEDED.

@@ -52,6 +52,7 @@ enum QueueInput: Sendable {
   case listWorkers(CallRef)
   case drainWorker(CallRef, workerID: String)
   case setPaused(CallRef, Bool)
+  case setBackendPaused(CallRef, backend: String, Bool)
 
   /// The peer cancelled the call, its deadline passed, or the peer fell silent. Also ends streams.
   case callEnded(CallRef)
@@ -93,6 +94,7 @@ struct NewJob: Sendable {
   var notBeforeMs: Int64?
   var deadlineMs: Int64?
   var maxAttempts: UInt32?
+  var allowFallback = false
   /// The serialized RerankRequest. The core passes it on and keeps only its length.
   var body: [UInt8]
 }
@@ -125,6 +127,31 @@ struct WorkReport: Sendable {
   var outcomes: [(lease: Lease, end: WorkEnd)] = []
   var released: [Lease] = []
   var draining = false
+  var permitsAsked: [PermitAsk] = []
+  var permitsEnded: [PermitEnd] = []
+  /// Names of backends.
+  var renewedCredentials: [String] = []
+}
+
+/// A worker wants to send a request.
+struct PermitAsk: Sendable, Equatable {
+  /// Chosen by the worker, never reused on one stream.
+  var id: UInt64
+  var backend: String
+  var tokens: Int
+  var job: JobID
+}
+
+/// A permit is of no more use.
+struct PermitEnd: Sendable, Equatable {
+  var id: UInt64
+  /// The request was never sent.
+  var isUnused = false
+  /// It was given up before its answer.
+  var isUnfinished = false
+  var fault = BackendFault.none
+  var retryAfterMs: Int64?
+  var message = ""
 }
 
 enum WorkEnd: Sendable {
@@ -138,7 +165,13 @@ struct WorkFailure: Sendable {
   var message: String
   var retryable: Bool
   var retryAfterMs: Int64?
-  var pausesModel: Bool
+  /// The attempt does not count against the job's.
+  var isUnspent = false
+  var fault = BackendFault.none
+  /// A serialized PartialScores, within the size limit.
+  var partialScores: [UInt8]?
+  /// Scores that were too large to be kept.
+  var hasDroppedScores = false
 }
 
 /// What only the shell can count.

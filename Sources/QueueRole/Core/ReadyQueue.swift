@@ -19,6 +19,13 @@ struct ReadyQueue {
   struct Entry: Comparable {
     var key: Int64
     var job: Job
+    fileprivate var version: UInt64
+
+    fileprivate init(key: Int64, job: Job) {
+      self.key = key
+      self.job = job
+      version = job.readyVersion
+    }
 
     static func < (left: Entry, right: Entry) -> Bool {
       left.key != right.key ? left.key < right.key : left.job.id < right.job.id
@@ -29,7 +36,9 @@ struct ReadyQueue {
     }
 
     /// A job that was taken, and is ready again, has another entry.
-    fileprivate var isLive: Bool { job.readyKey == key && job.phase.isReady }
+    fileprivate var isLive: Bool {
+      job.readyVersion == version && job.readyKey != nil && job.phase.isReady
+    }
   }
 
   private var lanes: [ObjectIdentifier: Lane] = [:]

@@ -8,8 +8,10 @@ struct Timer: Comparable {
     case deadline, ready, lease
     /// Subject: the job of a delivery.
     case deliveryLease, deliveryAge
-    /// Subject: a model's index.
-    case modelRest
+    /// Subject: a backend's index.
+    case backendRest, backendGrant
+    /// Subject: a permit's number.
+    case permit
     /// Subject: a worker session's number.
     case workerRest
   }

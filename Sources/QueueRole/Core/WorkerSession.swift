@@ -18,6 +18,8 @@ final class WorkerSession {
   var restsUntilMs = Int64.min
   /// Nothing but this job, for which it makes room.
   var reservedFor: JobID?
+  /// Asked for and not yet done with, by the worker's names for them.
+  var permits: [UInt64: Permit] = [:]
   var succeeded: UInt64 = 0
   var failed: UInt64 = 0
 

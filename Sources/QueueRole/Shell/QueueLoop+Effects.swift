@@ -32,6 +32,7 @@ extension QueueLoop {
       guard peers.instance(of: call) != nil else { return }
       for order in orders {
         pipeline.open.needBody(order.lease.job, cached: bodies[order.lease.job])
+        if order.hasPartialScores { pipeline.open.needPartialScores(order.lease.job) }
       }
       tellWorker(call) { $0.add(orders) }
     case .deliver(let call, let orders):

@@ -29,7 +29,8 @@ struct DaemonConfiguration {
   init(file: String, text: String) throws {
     let root = try ConfigurationSection(file: file, text: text)
     (models, backends) = try RemoteEngineConfiguration.list(root)
-    queue = try QueueConfiguration(root.section("queue"), models: models)
+    queue = try QueueConfiguration(
+      root.section("queue"), models: models, backends: backends)
     worker = try WorkerSettings(root.section("worker"))
     gateway = try GatewayConfiguration(root.section("gateway"), models: models)
     try root.finish()

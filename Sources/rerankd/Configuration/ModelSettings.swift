@@ -26,6 +26,10 @@ struct ModelSettings: Sendable, Equatable {
   /// estimated, from above.
   var tokenizerFolder: String?
   var remote = RemoteModelSettings()
+  /// What the catalogue says of the model without knowing it, for the log.
+  var notice: String?
+  /// Models that may score its jobs while its backend takes nothing, where a job allows it.
+  var fallbacks: [String] = []
 
   init(
     name: String, source: Source, contextTokens: Int, reservedTokens: Int, acceptsImages: Bool
@@ -64,25 +68,34 @@ struct ModelSettings: Sendable, Equatable {
       throw section.error("tokenizer_folder", "only a backend's model has one of its own")
     }
     remote = try RemoteModelSettings(section, isRemote: isRemote)
-    let window: (context: Int, reserved: Int) =
-      switch source {
-      case .builtIn: (Self.builtIn.contextTokens, Self.builtIn.reservedTokens)
-      // The BERT family's.
-      case .folder: (512, 3)
-      // The reference hub's window and prompt.
-      case .backend: (32_768, 200)
-      }
-    contextTokens =
-      try section.integer("context_tokens", in: 1...10_000_000) ?? window.context
-    reservedTokens =
-      try section.integer("reserved_tokens", in: 0...contextTokens - 1) ?? window.reserved
+    fallbacks = try section.strings("fallbacks") ?? []
+    if !isRemote, !fallbacks.isEmpty {
+      throw section.error(
+        "fallbacks", "only a backend's model has them, since only a backend can be away")
+    }
+    let window = ModelWindow(of: source)
+    let context = try section.integer("context_tokens", in: 1...10_000_000)
+    contextTokens = context ?? window.contextTokens
+    let reserved = try section.integer("reserved_tokens", in: 0...contextTokens - 1)
+    reservedTokens = reserved ?? min(window.reservedTokens, contextTokens - 1)
+    if let problem = window.problem, context == nil || reserved == nil {
+      notice =
+        "model \(name): \(problem); the catalogue says that a pair takes \(contextTokens) tokens, "
+        + "\(reservedTokens) of them reserved: state context_tokens and reserved_tokens if it does not"
+    }
     acceptsImages = try section.boolean("images") ?? false
     if acceptsImages, !isRemote {
       throw section.error("images", "the embedded engine scores text alone")
     }
   }
 
-  /// - Throws: ``ConfigurationError`` for names given twice and backends that are not declared.
+  /// The backend that serves it; nil for the embedded engine.
+  var backend: String? {
+    if case .backend(let name, _) = source { name } else { nil }
+  }
+
+  /// - Throws: ``ConfigurationError`` for names given twice, backends that are not declared, and
+  ///   fallbacks that are none of the models.
   static func list(_ file: ConfigurationSection, backends: [String]) throws -> [ModelSettings] {
     let sections = try file.sections("models")
     var models: [ModelSettings] = []
@@ -95,6 +108,15 @@ struct ModelSettings: Sendable, Equatable {
         throw section.error("backend", "no backend is named \"\(backend)\"; see backends")
       }
       models.append(model)
+    }
+    for (section, model) in zip(sections, models) {
+      for (index, fallback) in model.fallbacks.enumerated()
+      where fallback == model.name || model.fallbacks[..<index].contains(fallback)
+        || !models.contains(where: { $0.name == fallback })
+      {
+        throw section.error(
+          "fallbacks", "\"\(fallback)\" must be another of the models, named once")
+      }
     }
     return models.isEmpty ? [.builtIn] : models
   }

@@ -1,16 +1,29 @@
 import Ledger
 import QueueRole
+import RemoteEngine
 
 extension QueueConfiguration {
   /// The section `queue`: every key has the default of `QueueConfiguration`. Whether the values can
   /// work together is checked when the flags have been applied.
-  init(_ section: ConfigurationSection, models: [ModelSettings]) throws {
+  init(
+    _ section: ConfigurationSection, models: [ModelSettings],
+    backends: [RemoteEngineConfiguration]
+  ) throws {
     self.init(
       models: models.map {
         CatalogueModel(
           name: $0.name, contextTokens: UInt32(clamping: $0.contextTokens),
-          reservedTokens: UInt32(clamping: $0.reservedTokens), images: $0.acceptsImages)
+          reservedTokens: UInt32(clamping: $0.reservedTokens), images: $0.acceptsImages,
+          backend: $0.backend, fallbacks: $0.fallbacks)
       })
+    self.backends = backends.map { backend in
+      CatalogueBackend(
+        name: backend.name,
+        limits: BackendLimits(
+          requestsPerMinuteMax: backend.requestsPerMinute,
+          tokensPerMinuteMax: backend.tokensPerMinute,
+          concurrentRequestsMax: backend.concurrentRequestsMax))
+    }
     try section.count("shard", into: &shard, in: 0...UInt16.max >> 1)
     try ledger.read(section.section("ledger"))
     try shell.read(section.section("sockets"))
@@ -19,6 +32,7 @@ extension QueueConfiguration {
     try readJobs(section.section("jobs"))
     try readWorkers(section.section("workers"))
     try readRetries(section.section("retries"))
+    try readBackends(section.section("backends"))
     try readReplies(section.section("replies"))
   }
 
@@ -49,7 +63,24 @@ extension QueueConfiguration {
   private mutating func readRetries(_ section: ConfigurationSection) throws {
     try section.time("base", intoMs: &retryBaseMs)
     try section.time("cap", intoMs: &retryCapMs)
-    try section.time("model_rest", intoMs: &modelRestMs)
+  }
+
+  private mutating func readBackends(_ section: ConfigurationSection) throws {
+    try section.count("failures_in_a_row_max", into: &breaker.failuresInARowMax)
+    try section.count("requests_min", into: &breaker.requestsMin)
+    try section.count("requests_window", into: &breaker.requestsWindow)
+    var percent = Int((breaker.failureShareMax * 100).rounded())
+    try section.count("failure_percent_max", into: &percent, in: 1...100)
+    breaker.failureShareMax = Double(percent) / 100
+    try section.time("rest", intoMs: &breaker.restMs)
+    try section.time("rest_cap", intoMs: &breaker.restCapMs)
+    try section.time("rest_max", intoMs: &backendRestMaxMs)
+    try section.time("credentials_rest", intoMs: &credentialsRestMs)
+    try section.time("rate_window", intoMs: &rateWindowMs)
+    try section.time("permit_valid", intoMs: &permitValidMs)
+    try section.time("permit_transit", intoMs: &permitTransitMs)
+    try section.time("permit_held_max", intoMs: &permitHeldMaxMs)
+    try section.count("permits_waiting_max", into: &permitsWaitingMax)
   }
 
   private mutating func readReplies(_ section: ConfigurationSection) throws {
@@ -97,6 +128,7 @@ extension ShellConfiguration {
     try section.size("document_text_max", into: &intake.documentTextBytesMax)
     try section.size("request_max", into: &intake.requestBytesMax)
     try section.count("submit_jobs_max", into: &intake.submitJobsMax)
+    try section.size("partial_scores_max", into: &intake.partialScoresBytesMax)
     intake.replyToPrefixes = try section.strings("reply_to_prefixes") ?? intake.replyToPrefixes
   }
 

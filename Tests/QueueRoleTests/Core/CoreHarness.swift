@@ -130,11 +130,12 @@ final class CoreHarness {
   @discardableResult
   func fail(
     _ worker: CallRef, _ lease: Lease, code: StatusCode = .unavailable, retryable: Bool = true,
-    retryAfterMs: Int64? = nil, pausesModel: Bool = false
+    retryAfterMs: Int64? = nil, unspent: Bool = false, fault: BackendFault = .none,
+    scores: [UInt8]? = nil
   ) -> [QueueEffect] {
     let failure = WorkFailure(
       code: code.rawValue, message: "backend said no", retryable: retryable,
-      retryAfterMs: retryAfterMs, pausesModel: pausesModel)
+      retryAfterMs: retryAfterMs, isUnspent: unspent, fault: fault, partialScores: scores)
     return send(.work(worker, WorkReport(outcomes: [(lease, .failed(failure))])))
   }
 
@@ -165,13 +166,14 @@ extension NewJob {
   init(
     model: String = "m1", tenant: String = "t", priority: Int32 = 0, key: String? = nil,
     hash: [UInt8] = [1], channel: String? = nil, replyTo: String? = nil, notBeforeMs: Int64? = nil,
-    deadlineMs: Int64? = nil, maxAttempts: UInt32? = nil, bytes: Int = 10
+    deadlineMs: Int64? = nil, maxAttempts: UInt32? = nil, fallback: Bool = false,
+    bytes: Int = 10
   ) {
     self.init(
       model: model, tenant: tenant, priority: priority, idempotencyKey: key,
       payloadHash: key == nil ? nil : hash, replyChannel: channel, replyTo: replyTo,
       traceparent: nil, notBeforeMs: notBeforeMs, deadlineMs: deadlineMs,
-      maxAttempts: maxAttempts, body: Array(repeating: 1, count: bytes))
+      maxAttempts: maxAttempts, allowFallback: fallback, body: Array(repeating: 1, count: bytes))
   }
 }
 
@@ -214,6 +216,15 @@ extension [QueueEffect] {
 
   func recorded(by call: CallRef) -> [JobID] { notices(to: call).flatMap(\.recorded) }
   func revoked(from call: CallRef) -> [Lease] { notices(to: call).flatMap(\.revoked) }
+
+  func granted(to call: CallRef) -> [UInt64] { notices(to: call).flatMap(\.granted).map(\.id) }
+  func refused(to call: CallRef) -> [UInt64] { notices(to: call).flatMap(\.refused).map(\.id) }
+
+  var orders: [AssignmentOrder] {
+    flatMap { effect -> [AssignmentOrder] in
+      if case .assign(_, let orders) = effect { orders } else { [] }
+    }
+  }
 
   func isFinished(_ call: CallRef) -> Bool {
     contains { if case .finish(call) = $0 { true } else { false } }

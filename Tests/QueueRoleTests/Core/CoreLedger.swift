@@ -8,6 +8,7 @@ struct CoreLedger {
   private(set) var rejects: [RejectRow] = []
   private(set) var settings: [String: String] = [:]
   private(set) var violations: [String] = []
+  private(set) var partialScores: [JobID: (attempt: UInt32, scores: [UInt8])] = [:]
   private var bodies: [JobID: [UInt8]] = [:]
   private var chunks: [JobID: [[UInt8]]] = [:]
   private var keys: [String: JobID] = [:]
@@ -56,6 +57,15 @@ struct CoreLedger {
     case .putDelivery(let row): jobs[row.jobID]?.delivery = row
     case .insertReject(let row): rejects.append(row)
     case .putSetting(let name, let value): settings[name] = value
+    case .putPartialScores(let id, let attempt, let scores):
+      if (partialScores[id]?.attempt ?? 0) >= attempt {
+        violations.append("\(id): scores of attempt \(attempt) come late")
+      }
+      partialScores[id] = (attempt, scores)
+    case .dropPartialScores(let id):
+      if partialScores.removeValue(forKey: id) == nil {
+        violations.append("\(id): scores are dropped that were never put")
+      }
     }
   }
 
@@ -68,6 +78,7 @@ struct CoreLedger {
       let job = keys[keyName(tenant, key)].flatMap { jobs[$0] }
       return .job(job.map { stored($0, withRequest, withAttempts) })
     case .body(let id): return .body(bodies[id])
+    case .partialScores(let id): return .partialScores(partialScores[id]?.scores)
     case .key(let tenant, let key):
       guard let id = keys[keyName(tenant, key)], let record = jobs[id]?.record else {
         return .key(nil)
@@ -96,7 +107,7 @@ struct CoreLedger {
         guard let delivery = job.delivery, delivery.state == .pending else { return nil }
         return (delivery, job.record)
       },
-      settings: settings)
+      settings: settings, partialScores: partialScores.mapValues(\.attempt))
   }
 
   func isLive(_ state: JobState) -> Bool {

@@ -132,7 +132,7 @@ import Testing
     let lease = try leased(queue)
     queue.fail(
       worker.call, lease, code: .unauthenticated, retryable: false, retryAfterMs: 5_000,
-      pausesModel: true)
+      unspent: true)
     #expect(queue.state(lease.job)?.state == .ready && queue.state(lease.job)?.attemptsSpent == 0)
     let model = try queue.status().models[0]
     #expect(model.pausedMs == 5_000 && model.pauseReason == "backend said no")
@@ -144,7 +144,7 @@ import Testing
     // One job goes out to see; it is refused again, then scored, and the model is open.
     let probe = queue.pass(ms: 5_000).assigned
     try #require(probe.map(\.job) == [lease.job])
-    queue.fail(worker.call, probe[0], code: .unauthenticated, pausesModel: true)
+    queue.fail(worker.call, probe[0], code: .unauthenticated, unspent: true)
     let next = queue.pass(ms: 30_000).assigned
     try #require(next.count == 1)
     #expect(queue.complete(worker.call, next[0]).assigned.map(\.job) == [second])
@@ -155,7 +155,7 @@ import Testing
     let queue = CoreHarness()
     let worker = queue.attach()
     let lease = try leased(queue)
-    queue.fail(worker.call, lease, retryAfterMs: 1_000, pausesModel: true)
+    queue.fail(worker.call, lease, retryAfterMs: 1_000, unspent: true)
     let second = try queue.submit(NewJob())
     let probe = queue.pass(ms: 1_000).assigned
     try #require(probe.count == 1)
@@ -168,7 +168,7 @@ import Testing
     let queue = CoreHarness()
     let worker = queue.attach()
     let lease = try leased(queue)
-    queue.fail(worker.call, lease, retryAfterMs: 500_000, pausesModel: true)
+    queue.fail(worker.call, lease, retryAfterMs: 500_000, unspent: true)
     let effects = queue.send(.setPaused(queue.call(), false))
     #expect(effects.assigned.map(\.job) == [lease.job])
   }

@@ -18,6 +18,9 @@ final class CoreSimulation {
     var held: [JobID: (lease: Lease, bytes: Int)] = [:]
     /// Leases it was told to drop, whose late outcomes it may send all the same.
     var dropped: [Lease] = []
+    /// Permits that it asked for on this stream, and those that it was given.
+    var asked: Set<UInt64> = []
+    var granted: Set<UInt64> = []
   }
 
   struct ConsumerModel {
@@ -47,6 +50,9 @@ final class CoreSimulation {
   /// What a producer was told is on disk.
   private var acknowledged: Set<JobID> = []
   private var isFaulty = true
+  private var lastPermit: UInt64 = 0
+  private(set) var grants = 0
+  private(set) var closings = 0
 
   private static let tenants = ["a", "b", "c"]
   private static let channels = ["x", "y"]
@@ -61,6 +67,14 @@ final class CoreSimulation {
     configuration.bodyChunkBytes = 64
     configuration.deliveryAttemptsMax = 4
     configuration.deadlineDefaultMs = 600_000
+    configuration.backends = [
+      CatalogueBackend(
+        name: "hub", limits: BackendLimits(requestsPerMinuteMax: 300, concurrentRequestsMax: 3))
+    ]
+    configuration.models[0].backend = "hub"
+    configuration.models[0].fallbacks = ["m2"]
+    configuration.breaker.restCapMs = 20_000
+    configuration.credentialsRestMs = 30_000
     self.configuration = configuration
     workers = (0..<4).map { index in
       Worker(
@@ -110,7 +124,7 @@ final class CoreSimulation {
       channel: chance(60) ? draw(Self.channels) : nil,
       notBeforeMs: chance(10) ? Int64(pick(5_000)) : nil,
       deadlineMs: chance(30) ? Int64(1 + pick(60_000)) : nil,
-      maxAttempts: chance(50) ? UInt32(1 + pick(6)) : nil,
+      maxAttempts: chance(50) ? UInt32(1 + pick(6)) : nil, fallback: chance(40),
       bytes: chance(10) ? 450 : 1 + pick(120))
   }
 
@@ -141,6 +155,7 @@ final class CoreSimulation {
 
   private func operate() {
     apply(.setPaused(newCall(), chance(20)))
+    if chance(30) { apply(.setBackendPaused(newCall(), backend: "hub", chance(40))) }
     if chance(20) { apply(.drainWorker(newCall(), workerID: draw(["w0", "w1", "w2"]))) }
     apply(.status(newCall()))
     apply(.listWorkers(newCall()))
@@ -157,6 +172,8 @@ final class CoreSimulation {
   private func attach(_ index: Int) {
     let call = newCall(peer: UInt64(100 + index))
     workers[index].call = call
+    workers[index].asked = []
+    workers[index].granted = []
     let worker = workers[index]
     let request = AttachRequest(
       workerID: worker.name, models: worker.models, creditJobs: worker.creditJobs,
@@ -185,13 +202,46 @@ final class CoreSimulation {
         (late, chance(50) ? .completed([9]) : .failed(failure())))
     }
     if chance(2) { report.draining = true }
+    if chance(3) { report.renewedCredentials = ["hub"] }
+    addPermits(to: &report, of: index)
     apply(.work(call, report))
   }
 
   private func failure() -> WorkFailure {
     WorkFailure(
       code: StatusCode.unavailable.rawValue, message: "no", retryable: chance(80),
-      retryAfterMs: chance(10) ? Int64(pick(100_000)) : nil, pausesModel: chance(5))
+      retryAfterMs: chance(10) ? Int64(pick(100_000)) : nil, isUnspent: chance(8),
+      fault: fault(), partialScores: chance(30) ? [UInt8(pick(256))] : nil)
+  }
+
+  private func fault() -> BackendFault {
+    switch pick(20) {
+    case 0: .credentialsRefused
+    case 1: .rateLimited
+    case 2..<6: .unavailable
+    default: .none
+    }
+  }
+
+  /// Asks for jobs that it has or had, and ends what it has, in whatever way.
+  private func addPermits(to report: inout WorkReport, of index: Int) {
+    for id in workers[index].granted.sorted() where chance(60) {
+      workers[index].granted.remove(id)
+      report.permitsEnded.append(
+        PermitEnd(
+          id: id, isUnused: chance(10), isUnfinished: chance(10), fault: fault(),
+          retryAfterMs: chance(30) ? Int64(pick(5_000)) : nil, message: "m"))
+    }
+    for id in workers[index].asked.sorted() where chance(5) {
+      workers[index].asked.remove(id)
+      report.permitsEnded.append(PermitEnd(id: id, isUnused: true))
+    }
+    for id in workers[index].held.keys.sorted() where chance(40) {
+      lastPermit += 1
+      workers[index].asked.insert(lastPermit)
+      report.permitsAsked.append(
+        PermitAsk(id: lastPermit, backend: "hub", tokens: pick(500), job: id))
+    }
   }
 
   /// The connection breaks, the process dies, or both.
@@ -307,6 +357,12 @@ final class CoreSimulation {
     case .workerNotice(let call, let notice):
       guard let index = workers.firstIndex(where: { $0.call == call }) else { return }
       for id in notice.recorded { workers[index].held[id] = nil }
+      for grant in notice.granted {
+        grants += 1
+        // One that was given up meanwhile crossed its grant.
+        if workers[index].asked.remove(grant.id) != nil { workers[index].granted.insert(grant.id) }
+      }
+      for refusal in notice.refused { workers[index].asked.remove(refusal.id) }
       for lease in notice.revoked where workers[index].held[lease.job]?.lease == lease {
         workers[index].held[lease.job] = nil
         workers[index].dropped.append(lease)
@@ -318,6 +374,13 @@ final class CoreSimulation {
       for order in orders {
         workers[index].held[order.lease.job] = (order.lease, order.bodyBytes)
         if !workers[index].models.contains(order.model) { problems.append("wrong model") }
+        let job = ledger.job(order.lease.job)?.record
+        if let job, job.model != order.model, !job.allowFallback {
+          problems.append("\(job.id): a fallback that it does not allow")
+        }
+        if order.hasPartialScores != (ledger.partialScores[order.lease.job] != nil) {
+          problems.append("\(order.lease.job): its scores are not what the ledger has")
+        }
       }
     case .deliver(let call, let orders):
       guard var consumer = consumers[call] else { return problems.append("delivery for nobody") }
@@ -343,6 +406,10 @@ extension CoreSimulation {
   /// After every event; what takes longer, `everything`, after some.
   private func check(everything: Bool) {
     problems += ledger.violations
+    if workers.reduce(0, { $0 + ($1.call == nil ? 0 : $1.granted.count) }) > 3 {
+      problems.append("more requests under way than the backend takes")
+    }
+    if core.backends.contains(where: \.isClosed) { closings += 1 }
     for worker in workers where worker.call != nil {
       let bytes = worker.held.values.reduce(0) { $0 + $1.bytes }
       if worker.held.count > worker.creditJobs {
@@ -364,6 +431,7 @@ extension CoreSimulation {
     isFaulty = false
     apply(.space(acceptsSubmits: true))
     apply(.setPaused(newCall(), false))
+    apply(.setBackendPaused(newCall(), backend: "hub", false))
     for tenant in Self.tenants {
       for channel in Self.channels {
         let call = newCall(peer: 301)
@@ -408,6 +476,7 @@ extension CoreSimulation {
       if state.attemptsSpent > job.record.maxAttempts { problems.append("\(id): over its budget") }
       if state.workersLost > configuration.workersLostMax { problems.append("\(id): poison lives") }
       if job.attempts.count > Int(state.attempt) { problems.append("\(id): attempts") }
+      if ledger.partialScores[id] != nil { problems.append("\(id): scores outlive it") }
       if job.record.replyChannel != nil, job.delivery == nil || job.delivery?.state == .pending {
         problems.append("\(id): its outcome went nowhere")
       }
@@ -468,6 +537,29 @@ extension QueueCore {
           $0.setAside?.id == session.reservedFor && $0.reservedSession == session.number
         },
         "\(session.workerID) makes room for nobody")
+    }
+    for backend in backends {
+      let permits = sessions.values.flatMap(\.permits.values).filter { $0.backend === backend }
+      expect(backend.granted == permits.count { $0.grant != nil }, "permits given out")
+      expect(backend.waiting.count == permits.count { $0.grant == nil }, "permits waited for")
+      expect(Set(backend.waiting.all.map(\.number)).count == backend.waiting.count, "the line")
+      expect(!backend.isClosed || backend.waiting.count == 0, "a line at a closed backend")
+      expect(backend.granted <= backend.limits.concurrentRequestsMax ?? .max, "requests at once")
+      for permit in permits where permit.grant == nil {
+        expect(jobs[permit.job]?.lease?.session === permit.session, "a permit for another's job")
+      }
+    }
+    expect(
+      grantedPermits.count == backends.reduce(0) { $0 + $1.granted }, "permits by their numbers")
+    for model in models {
+      let ready = jobs.values.filter { $0.model === model && $0.phase.isReady }
+      let queued = ready.filter { $0.readyKey != nil }
+      let tenants = { (jobs: [Job]) in Set(jobs.map(\.tenant.name)).count }
+      expect(model.ready.laneCount == tenants(queued.filter { !$0.isDiverted }), "ready lanes")
+      expect(model.diverted.laneCount == tenants(queued.filter(\.isDiverted)), "diverted lanes")
+      expect(
+        model.divertible.laneCount == tenants(queued.filter { !$0.isDiverted && $0.mayFallBack }),
+        "divertible lanes")
     }
     return problems
   }

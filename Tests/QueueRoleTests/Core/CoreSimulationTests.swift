@@ -14,6 +14,8 @@ import Testing
     simulation.run(steps: 1_500)
     simulation.settle()
     #expect(simulation.problems.isEmpty, "seed \(seed): \(simulation.problems)")
+    // It met what it is for.
+    #expect(simulation.grants > 0 && simulation.closings > 0)
   }
 
   @Test(arguments: 101...108 as ClosedRange<UInt64>)
@@ -22,7 +24,7 @@ import Testing
     simulation.run(steps: 1_500)
     simulation.settle()
     #expect(simulation.problems.isEmpty, "seed \(seed): \(simulation.problems)")
-    #expect(simulation.kills > 5)
+    #expect(simulation.kills > 3)
   }
 
   @Test func sameInputsMakeTheSameEffects() {

@@ -20,10 +20,14 @@ extension CallDecoder {
           report.outcomes.append(outcome)
         case 4: report.released.append(try lease(try reader.nested(field)))
         case 5: report.draining = try reader.varint(field) != 0
+        case 6: report.permitsAsked.append(try permitAsk(bytes(of: field, in: reader)))
+        case 7: report.permitsEnded.append(try permitEnd(bytes(of: field, in: reader)))
+        case 8:
+          guard let name = reader.string(try reader.range(field)) else { continue }
+          report.renewedCredentials.append(name)
         default: continue
         }
-        let items = report.progress.count + report.outcomes.count + report.released.count
-        guard items <= limits.reportItemsMax else {
+        guard report.items <= limits.reportItemsMax else {
           throw CallError(
             .invalidArgument, "a WorkerMessage has at most \(limits.reportItemsMax) items")
         }
@@ -42,10 +46,7 @@ extension CallDecoder {
     }
     var inputs: [QueueInput] = []
     if let attach { inputs.append(.attach(call, attach)) }
-    let hasReport =
-      !report.progress.isEmpty || !report.outcomes.isEmpty || !report.released.isEmpty
-      || report.draining
-    if hasReport { inputs.append(.work(call, report)) }
+    if report.items > 0 || report.draining { inputs.append(.work(call, report)) }
     return inputs
   }
 
@@ -132,19 +133,52 @@ extension CallDecoder {
           code: StatusCode.resourceExhausted.rawValue,
           message: "the result has \(result.count) bytes; the queue keeps at most "
             + "\(limits.resultBytesMax): ask for fewer documents by top_n",
-          retryable: false, retryAfterMs: nil, pausesModel: false))
+          retryable: false, retryAfterMs: nil))
     }
     return .completed(Array(result))
   }
 
   private func failure(_ failed: AttemptFailure) -> WorkFailure {
     let retryAfter = failed.status.details.retryAfterMs
+    let scores = failed.partialScores
+    let keepsScores = (1...limits.partialScoresBytesMax).contains(scores.count)
     return WorkFailure(
       code: failed.status.code == 0 ? StatusCode.unknown.rawValue : failed.status.code,
       message: failed.status.message.prefix(utf8Bytes: limits.failureMessageBytesMax),
       retryable: failed.retryable,
       retryAfterMs: retryAfter == 0 ? nil : Int64(clamping: retryAfter),
-      pausesModel: failed.unspent)
+      isUnspent: failed.unspent, fault: failed.fault,
+      partialScores: keepsScores ? Array(scores) : nil,
+      hasDroppedScores: scores.count > limits.partialScoresBytesMax)
+  }
+
+  private func permitAsk(_ bytes: [UInt8]) throws(CallError) -> PermitAsk {
+    let request = try decode(PermitRequest.self, bytes)
+    return PermitAsk(
+      id: request.permitID, backend: request.backend, tokens: Int(clamping: request.tokens),
+      job: JobID(rawValue: request.jobID))
+  }
+
+  private func permitEnd(_ bytes: [UInt8]) throws(CallError) -> PermitEnd {
+    let report = try decode(PermitReport.self, bytes)
+    return PermitEnd(
+      id: report.permitID, isUnused: report.unused, isUnfinished: report.unfinished,
+      fault: report.fault,
+      retryAfterMs: report.retryAfterMs == 0 ? nil : Int64(clamping: report.retryAfterMs),
+      message: report.message.prefix(utf8Bytes: limits.failureMessageBytesMax))
+  }
+
+  private func bytes(
+    of field: ProtobufReader.Field, in reader: ProtobufReader
+  ) throws(ProtobufReader.Malformed) -> [UInt8] {
+    Array(reader.bytes[try reader.range(field)])
+  }
+}
+
+extension WorkReport {
+  fileprivate var items: Int {
+    progress.count + outcomes.count + released.count + permitsAsked.count + permitsEnded.count
+      + renewedCredentials.count
   }
 }
 

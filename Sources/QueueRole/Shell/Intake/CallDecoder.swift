@@ -33,6 +33,8 @@ struct CallDecoder {
     case .drainWorker:
       [.drainWorker(call, workerID: try decode(DrainWorkerRequest.self, message).workerID)]
     case .setPaused: [.setPaused(call, try decode(SetPausedRequest.self, message).paused)]
+    case .setBackendPaused:
+      [try pause(call, try decode(SetBackendPausedRequest.self, message))]
     }
   }
 
@@ -150,6 +152,15 @@ extension CallDecoder {
       model: request.model.isEmpty ? nil : request.model,
       before: request.beforeJobID == 0 ? nil : JobID(rawValue: request.beforeJobID),
       limit: request.limit == 0 ? limits.listJobsDefault : Int(request.limit))
+  }
+
+  private func pause(
+    _ call: CallRef, _ request: SetBackendPausedRequest
+  ) throws(CallError) -> QueueInput {
+    guard !request.backend.isEmpty else {
+      throw CallError.invalidArgument(field: "backend", "is empty; Status says which there are")
+    }
+    return .setBackendPaused(call, backend: request.backend, request.paused)
   }
 
   private func job(_ rawValue: UInt64, _ field: String) throws(CallError) -> JobID {

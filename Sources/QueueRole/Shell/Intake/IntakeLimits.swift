@@ -46,6 +46,9 @@ public struct IntakeLimits: Sendable, Equatable {
   public var heldLeasesMax = 10_000
   /// Bytes of one serialized RerankResult. A larger one ends its job as failed.
   public var resultBytesMax = 8 << 20
+  /// Bytes of the serialized PartialScores of a failed attempt. Larger ones are dropped, and the next
+  /// attempt begins anew.
+  public var partialScoresBytesMax = 4 << 20
   /// Of a longer failure message, the beginning is kept.
   public var failureMessageBytesMax = 4 << 10
   /// Field violations listed in one answer.

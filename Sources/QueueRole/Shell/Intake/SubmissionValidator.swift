@@ -63,7 +63,8 @@ struct SubmissionValidator {
       traceparent: spec.traceparent.isEmpty ? nil : spec.traceparent,
       notBeforeMs: spec.notBeforeMs == 0 ? nil : Int64(spec.notBeforeMs),
       deadlineMs: spec.deadlineMs == 0 ? nil : Int64(spec.deadlineMs),
-      maxAttempts: spec.maxAttempts == 0 ? nil : UInt32(spec.maxAttempts), body: body)
+      maxAttempts: spec.maxAttempts == 0 ? nil : UInt32(spec.maxAttempts),
+      allowFallback: spec.allowFallback, body: body)
   }
 
   /// SHA-256 of the model's name, a zero byte and the body: the same key with another question, or
@@ -133,6 +134,7 @@ private struct SpecFields {
   var deadlineMs: UInt64 = 0
   var maxAttempts: UInt64 = 0
   var traceparent = ""
+  var allowFallback = false
 
   mutating func read(
     _ reader: ProtobufReader, _ path: String, into violations: inout FieldViolations
@@ -158,6 +160,7 @@ private struct SpecFields {
       case 8: deadlineMs = try reader.varint(field)
       case 9: maxAttempts = try reader.varint(field)
       case 10: traceparent = try text("traceparent")
+      case 11: allowFallback = try reader.varint(field) != 0
       default: continue
       }
     }

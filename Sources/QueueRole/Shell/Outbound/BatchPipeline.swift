@@ -121,6 +121,7 @@ extension LedgerReadResult {
     switch self {
     case .body(let body): body
     case .job(let job): job?.result
+    case .partialScores(let scores): scores
     case .key, .list, .failed: nil
     }
   }

@@ -10,6 +10,7 @@ struct OutgoingBatch {
     /// A payload that is to be sent with this batch and is no longer in memory.
     case body(JobID)
     case result(JobID)
+    case partialScores(JobID)
   }
 
   /// In the order in which it leaves; what is for one stream is gathered where its first part stood.
@@ -31,6 +32,7 @@ struct OutgoingBatch {
   /// Bodies and results that the items need; missing ones are being read.
   private(set) var bodies: [JobID: [UInt8]] = [:]
   private(set) var results: [JobID: [UInt8]] = [:]
+  private var partialScores: [JobID: [UInt8]] = [:]
   /// Jobs whose payload was asked for in vain.
   private(set) var unreadable: [JobID] = []
   /// Payload reads that have not been answered yet.
@@ -124,6 +126,11 @@ struct OutgoingBatch {
     }
   }
 
+  /// An attempt without them is as good, only dearer.
+  mutating func needPartialScores(_ job: JobID) {
+    awaitPayload(.partialScores(job), owner: .partialScores(job))
+  }
+
   private mutating func awaitPayload(_ read: LedgerRead, owner: ReadOwner) {
     reads.append(read)
     readOwners.append(owner)
@@ -141,6 +148,7 @@ struct OutgoingBatch {
     case .result(let job):
       results[job] = bytes
       if bytes == nil { unreadable.append(job) }
+    case .partialScores(let job): partialScores[job] = bytes
     case .core: break
     }
   }
@@ -164,7 +172,9 @@ struct OutgoingBatch {
       case .envelopes, .push: continue
       case .worker(let call, let draft):
         instance = call
-        messages = workerDrafts[draft].messages(bytesTarget: frameTarget) { bodies[$0] }
+        messages = workerDrafts[draft].messages(
+          bytesTarget: frameTarget, bytesMax: limits.messageBytesMax, body: { bodies[$0] },
+          scores: { partialScores[$0] })
       case .consumer(let call, let draft):
         instance = call
         messages = consumerDrafts[draft].messages(bytesTarget: frameTarget) { results[$0] }
@@ -187,7 +197,8 @@ extension LedgerWrite {
     case .putBodyChunk(_, index: _, let chunk): chunk.count
     case .insertAttempt(let attempt): attempt.result?.count ?? 0
     case .insertReject(let reject): reject.excerpt.count
-    case .updateJob, .putDelivery, .dropBody, .putSetting: 0
+    case .putPartialScores(_, attempt: _, let scores): scores.count
+    case .updateJob, .putDelivery, .dropBody, .dropPartialScores, .putSetting: 0
     }
   }
 
