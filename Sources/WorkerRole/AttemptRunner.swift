@@ -1,3 +1,4 @@
+import Foundation
 import RerankdProtocol
 import Scoring
 import SwiftProtobuf
@@ -14,13 +15,18 @@ struct AttemptRunner: Sendable {
   let configuration: WorkerConfiguration
   let models: [String: ServedModel]
 
-  /// - Parameter progress: passed to the engine, which alone may call it.
-  func run(_ assignment: Assignment, progress: @escaping @Sendable () -> Void) async
-    -> WorkerSession.AttemptEnd
-  {
+  /// - Parameters:
+  ///   - admission: passed to the engine, which asks it before each request to a backend.
+  ///   - progress: passed to the engine, which alone may call it.
+  func run(
+    _ assignment: Assignment, admission: any BackendAdmission = UnlimitedAdmission(),
+    progress: @escaping @Sendable () -> Void
+  ) async -> WorkerSession.AttemptEnd {
     do {
-      let result = try await rank(assignment, progress: progress)
+      let result = try await rank(assignment, admission, progress: progress)
       return .completed(try result.serializedBytes())
+    } catch let failed as AttemptError {
+      return .failed(Self.failure(failed.error, scores: failed.scores))
     } catch let error as EngineError {
       return .failed(Self.failure(error))
     } catch is CancellationError {
@@ -36,9 +42,10 @@ struct AttemptRunner: Sendable {
     }
   }
 
-  private func rank(_ assignment: Assignment, progress: @escaping @Sendable () -> Void)
-    async throws -> RerankResult
-  {
+  private func rank(
+    _ assignment: Assignment, _ admission: any BackendAdmission,
+    progress: @escaping @Sendable () -> Void
+  ) async throws -> RerankResult {
     let remaining = min(
       .milliseconds(Int64(clamping: assignment.remainingMs)), configuration.jobTimeout)
     let deadline = ContinuousClock.now + remaining
@@ -64,14 +71,32 @@ struct AttemptRunner: Sendable {
     if !plan.passages.isEmpty {
       var passages = plan.request
       passages.remaining = max(.zero, deadline - .now)
-      scored = try await FirstResult.of(until: deadline) { [passages] in
-        try await served.engine.score(passages, progress: progress)
+      passages.admission = admission
+      let known = KnownScores(
+        assignment.partialScores, engine: served.engine.name, texts: passages.documents.count)
+      do {
+        scored = try await FirstResult.of(until: deadline) { [passages] in
+          try await known.complete(passages) {
+            try await served.engine.score($0, progress: progress)
+          }
+        }
+      } catch let error as EngineError {
+        throw AttemptError(
+          error: error,
+          scores: error.partialScores?.serialized(
+            engine: served.engine.name, texts: passages.documents.count))
       }
     }
     return try plan.result(of: scored, model: served.model, engine: served.engine.name)
   }
 
-  private static func failure(_ error: EngineError) -> AttemptFailure {
+  /// What the engine failed with, and what it had scored by then: a serialized PartialScores.
+  private struct AttemptError: Error {
+    var error: EngineError
+    var scores: Data?
+  }
+
+  private static func failure(_ error: EngineError, scores: Data? = nil) -> AttemptFailure {
     .with {
       $0.status.code = error.code.rawValue
       $0.status.message = error.message
@@ -80,13 +105,8 @@ struct AttemptRunner: Sendable {
       }
       $0.retryable = error.isRetryable
       $0.unspent = !error.spendsAttempt
-      $0.fault =
-        switch error.backendFault {
-        case nil: .none
-        case .credentialsRefused: .credentialsRefused
-        case .rateLimited: .rateLimited
-        case .unavailable: .unavailable
-        }
+      $0.fault = RerankdProtocol.BackendFault(error.backendFault)
+      $0.partialScores = scores ?? Data()
     }
   }
 }

@@ -46,6 +46,9 @@ final class Outbox: Sendable {
         message.outcomes += next.outcomes
         message.released += next.released
         message.draining = message.draining || next.draining
+        message.permitRequests += next.permitRequests
+        message.permitReports += next.permitReports
+        message.renewedCredentials += next.renewedCredentials
         count += 1
       }
       state.messages.removeFirst(count)
@@ -64,7 +67,12 @@ final class Outbox: Sendable {
 
   /// Generous for each item, which keeps their number in one message to some thousands as well.
   private static func bytes(_ message: WorkerMessage) -> Int {
-    let leases = message.progress.count + message.released.count + message.attach.held.count
-    return message.outcomes.reduce(leases * 256) { $0 + 256 + $1.completed.count }
+    let items =
+      message.progress.count + message.released.count + message.attach.held.count
+      + message.permitRequests.count + message.renewedCredentials.count
+    let reports = message.permitReports.reduce(items * 256) { $0 + 256 + $1.message.utf8.count }
+    return message.outcomes.reduce(reports) {
+      $0 + 256 + $1.completed.count + $1.failed.partialScores.count
+    }
   }
 }

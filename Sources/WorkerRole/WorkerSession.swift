@@ -1,4 +1,5 @@
 import RerankdProtocol
+import Scoring
 import SwiftProtobuf
 
 /// A worker's side of the work stream, without I/O: what it holds, what it owes the queue and what is
@@ -18,6 +19,11 @@ struct WorkerSession {
     /// The engine did some of the job's work.
     case progress(LeaseRef)
     case ended(LeaseRef, AttemptEnd)
+    /// An engine wants to send a request for a job; the shell numbers them.
+    case permitWanted(PermitBook.Permit)
+    case permitEnded(UInt64, PermitEnd)
+    /// Credentials that this backend had refused have changed.
+    case credentialsRenewed(backend: String)
     /// Once: finish within the grace period. Once more: give back at once.
     case shutdown
     case releaseNow
@@ -31,15 +37,28 @@ struct WorkerSession {
     case failed(AttemptFailure)
   }
 
+  enum PermitEnd {
+    /// The request was never sent.
+    case unused
+    case answered
+    case failed(EngineError)
+    /// Given up before its answer.
+    case unfinished
+  }
+
   enum Action: Equatable {
     case send(WorkerMessage)
     case start(Assignment)
     case cancel(LeaseRef)
+    /// Its request may be sent, once `begin` says so.
+    case grant(UInt64)
+    /// The backend takes nothing.
+    case refuse(UInt64, retryAfter: Duration, reason: String)
     /// Detach: nothing is held any more, or nothing more can be done for what is.
     case finish
   }
 
-  private enum Connection {
+  enum Connection {
     /// → attaching
     case detached
     /// → attached, detached
@@ -67,7 +86,10 @@ struct WorkerSession {
   private let processID: UInt32
 
   private var jobs = HeldJobs()
-  private var connection = Connection.detached
+  var permits = PermitBook()
+  /// Backends whose credentials changed while no stream was there to say so.
+  var renewedBackends: Set<String> = []
+  var connection = Connection.detached
   private var phase = Phase.working
   private var lastProgressSent: Duration?
   /// Outcomes that were given up because the queue was away for too long; their jobs run again.
@@ -89,9 +111,16 @@ struct WorkerSession {
     switch event {
     case .connected(let models): actions += attach(models)
     case .received(let message): actions += receive(message, now: now)
-    case .disconnected: connection = .detached
+    case .disconnected:
+      connection = .detached
+      permits.loseGrants()
     case .progress(let lease): actions += noteProgress(lease, now: now)
     case .ended(let lease, let end): actions += endAttempt(lease, end)
+    case .permitWanted(let permit): actions += ask(permit)
+    case .permitEnded(let id, let end): actions += endPermit(id, end)
+    case .credentialsRenewed(let backend):
+      renewedBackends.insert(backend)
+      actions += tellRenewals()
     case .shutdown: actions += shutDown(now: now)
     case .releaseNow: actions += releaseRunning(now: now)
     case .tick: actions += wake(now: now)
@@ -102,7 +131,7 @@ struct WorkerSession {
   /// When ``Event/tick`` is due, on the clock of `handle`'s `now`.
   var nextWake: Duration? {
     var wakes: [Duration] = []
-    if case .attached(_, let interval) = connection, jobs.hasMoved {
+    if case .attached(_, let interval) = connection, jobs.hasMoved || permits.waitingCount > 0 {
       wakes.append((lastProgressSent ?? .zero) + interval)
     }
     switch phase {
@@ -151,6 +180,8 @@ extension WorkerSession {
       actions += drop(job)
     }
     if message.drain, case .working = phase { phase = .draining(deadline: nil) }
+    for grant in message.grantedPermits { actions += take(grant, now: now) }
+    for refusal in message.refusedPermits { actions += take(refusal) }
     return actions + take(message.assignments)
   }
 
@@ -165,7 +196,10 @@ extension WorkerSession {
       actions += drop(job)
     }
     lastProgressSent = nil
-    return actions + sendProgress(now: now)
+    // What the stream before was asked for is void.
+    let requests = permits.waiting.map(\.request)
+    if !requests.isEmpty { actions.append(.send(.with { $0.permitRequests = requests })) }
+    return actions + tellRenewals() + sendProgress(now: now)
   }
 
   private mutating func take(_ assignments: [Assignment]) -> [Action] {
@@ -217,8 +251,13 @@ extension WorkerSession {
   private mutating func sendProgress(now: Duration) -> [Action] {
     guard case .attached(_, let interval) = connection else { return [] }
     if let last = lastProgressSent, now < last + interval { return [] }
-    guard jobs.hasMoved else { return [] }
+    // Waiting in a backend's line is all that a job can do there.
+    for permit in permits.waiting where jobs.running(permit.lease) != nil {
+      jobs.noteProgress(permit.lease)
+    }
+    guard jobs.hasMoved || permits.waitingCount > 0 else { return [] }
     lastProgressSent = now
+    guard jobs.hasMoved else { return [] }
     let moved = jobs.takeMoved()
     return [.send(.with { $0.progress = moved })]
   }
@@ -235,7 +274,7 @@ extension WorkerSession {
       bytes = result.count
     case .failed(let failure):
       outcome.failed = failure
-      bytes = failure.status.message.utf8.count
+      bytes = failure.status.message.utf8.count + failure.partialScores.count
     }
     jobs.end(lease, outcome, bytes: bytes)
     if case .detached = connection {

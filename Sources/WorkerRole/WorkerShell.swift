@@ -13,8 +13,8 @@ actor WorkerShell {
   private let queue: ConnectionConfiguration
   private let logger: Logger
 
-  private var session: WorkerSession
-  private let start = ContinuousClock.now
+  var session: WorkerSession
+  let start = ContinuousClock.now
   private var timer: (wake: Duration, task: Task<Void, Never>)?
 
   /// What each engine said it serves; nil where it could not tell yet.
@@ -22,6 +22,9 @@ actor WorkerShell {
   /// Which engine gets a model's jobs: of two that serve it, the first.
   private var servedModels: [String: AttemptRunner.ServedModel] = [:]
   private var runs: [LeaseRef: Task<Void, Never>] = [:]
+  /// Requests that wait for leave to be sent.
+  var permitWaiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]
+  var lastPermit: UInt64 = 0
   private var stream: CallStream?
   private var outbox: Outbox?
   private var isAttached = false
@@ -48,7 +51,14 @@ actor WorkerShell {
     let connection = try CallConnection(queue)
     // Outside of the group, which would wait for an engine that never answers.
     let learners = engines.indices.map { index in Task { await self.learnModels(of: index) } }
-    defer { for learner in learners { learner.cancel() } }
+    let listeners = engines.map { engine in
+      Task {
+        for await backend in engine.renewedCredentials() {
+          self.handle(.credentialsRenewed(backend: backend))
+        }
+      }
+    }
+    defer { for task in learners + listeners { task.cancel() } }
     await withTaskGroup { group in
       group.addTask { await self.keepAttached(connection) }
       group.addTask {
@@ -76,15 +86,16 @@ actor WorkerShell {
     setTimer()
   }
 
-  private func perform(_ action: WorkerSession.Action) {
+  func perform(_ action: WorkerSession.Action) {
     switch action {
     case .send(let message):
       outbox?.append(message)
     case .start(let assignment):
       let runner = AttemptRunner(configuration: configuration, models: servedModels)
       let signal = ProgressSignal(lease: assignment.lease, signals: progress.continuation)
+      let admission = JobAdmission(shell: self, lease: assignment.lease)
       runs[assignment.lease] = Task {
-        let end = await runner.run(assignment) { signal.report() }
+        let end = await runner.run(assignment, admission: admission) { signal.report() }
         if case .failed(let failure) = end, !Task.isCancelled {
           self.logFailure(failure, assignment)
         }
@@ -92,6 +103,14 @@ actor WorkerShell {
       }
     case .cancel(let lease):
       runs.removeValue(forKey: lease)?.cancel()
+    case .grant(let permit):
+      permitWaiters.removeValue(forKey: permit)?.resume()
+    case .refuse(let permit, let retryAfter, let reason):
+      permitWaiters.removeValue(forKey: permit)?.resume(
+        throwing: EngineError(
+          code: .unavailable, message: "The backend takes nothing at the moment: \(reason)",
+          isRetryable: true, retryAfter: retryAfter == .zero ? nil : retryAfter,
+          spendsAttempt: false))
     case .finish:
       isFinished = true
       outbox?.finish()
