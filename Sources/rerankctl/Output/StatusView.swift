@@ -10,6 +10,7 @@ struct StatusView: Encodable {
   var workers: UInt32
   var liveBytes: UInt64
   var models: [ModelView]
+  var backends: [BackendView]
   var counters: [String: UInt64]
   var ledger: LedgerView
 
@@ -47,6 +48,7 @@ struct StatusView: Encodable {
         leased: row.leased, pausedMs: row.pausedMs == 0 ? nil : row.pausedMs,
         pauseReason: row.pauseReason.nonEmpty)
     }
+    backends = status.backends.map(BackendView.init)
     let counted = status.counters
     counters = [
       "submitted": counted.submitted, "refused": counted.refused,
@@ -58,7 +60,9 @@ struct StatusView: Encodable {
       "superseded_outcomes": counted.supersededOutcomes, "bare_accepted": counted.bareAccepted,
       "bare_rejected": counted.bareRejected, "push_replies_sent": counted.pushRepliesSent,
       "push_replies_dropped": counted.pushRepliesDropped,
-      "malformed_messages": counted.malformedMessages,
+      "malformed_messages": counted.malformedMessages, "fallbacks": counted.fallbacks,
+      "partial_scores_kept": counted.partialScoresKept,
+      "partial_scores_dropped": counted.partialScoresDropped,
     ]
     ledger = LedgerView(
       fileBytes: status.ledger.fileBytes, walBytes: status.ledger.walBytes,
@@ -75,7 +79,7 @@ struct StatusView: Encodable {
     for model in models {
       let note =
         model.pausedMs.map { "rests for \($0) ms: \(model.pauseReason ?? "paused")" }
-        ?? (model.workers == 0 ? "no worker serves it" : "")
+        ?? model.pauseReason ?? (model.workers == 0 ? "no worker serves it" : "")
       table.append([
         model.name, "\(model.workers)", "\(model.delayed)", "\(model.ready)", "\(model.leased)",
         note,
@@ -90,8 +94,13 @@ struct StatusView: Encodable {
       p99 \(ledger.commitP99Us) µs\(ledger.acceptsSubmits ? "" : "; TOO LITTLE FREE SPACE FOR NEW JOBS")
       since the start: \(moved.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
 
-      \(table.text(widthMax: Printer.terminalWidth))
+      \(table.text(widthMax: Printer.terminalWidth))\(backendText)
       """
+  }
+
+  private var backendText: String {
+    guard !backends.isEmpty else { return "" }
+    return "\n" + BackendView.table(backends).text(widthMax: Printer.terminalWidth)
   }
 
   /// "3 d 4 h", "5 min 12 s": the two largest units.

@@ -1,0 +1,87 @@
+import RerankdProtocol
+
+/// A remote backend, as it is printed.
+struct BackendView: Encodable {
+  var name: String
+  var state: String
+  var reason: String?
+  var restingMs: UInt64?
+  var models: [String]
+  var requestsUnderWay: UInt32
+  var requestsWaiting: UInt32
+  var requestsPerMinuteMax: UInt32?
+  var tokensPerMinuteMax: UInt64?
+  var concurrentRequestsMax: UInt32?
+  var requests: UInt64
+  var tokens: UInt64
+  var credentialsRefused: UInt64
+  var rateLimited: UInt64
+  var unavailable: UInt64
+
+  init(_ backend: BackendStatus) {
+    name = backend.name
+    state = backend.state.word
+    reason = backend.reason.nonEmpty
+    restingMs = backend.restingMs == 0 ? nil : backend.restingMs
+    models = backend.models
+    requestsUnderWay = backend.requestsUnderWay
+    requestsWaiting = backend.requestsWaiting
+    requestsPerMinuteMax = Self.limit(backend.requestsPerMinuteMax)
+    tokensPerMinuteMax = Self.limit(backend.tokensPerMinuteMax)
+    concurrentRequestsMax = Self.limit(backend.concurrentRequestsMax)
+    requests = backend.requests
+    tokens = backend.tokens
+    credentialsRefused = backend.credentialsRefused
+    rateLimited = backend.rateLimited
+    unavailable = backend.unavailable
+  }
+
+  static func table(_ backends: [BackendView]) -> TextTable {
+    var table = TextTable([
+      ("BACKEND", .left), ("STATE", .left), ("UNDER WAY", .right), ("WAITING", .right),
+      ("REQUESTS", .right), ("TOKENS", .right), ("401", .right), ("429", .right),
+      ("FAILED", .right), ("LIMITS", .left), ("NOTE", .left),
+    ])
+    for backend in backends {
+      table.append([
+        backend.name, backend.state, "\(backend.requestsUnderWay)", "\(backend.requestsWaiting)",
+        "\(backend.requests)", "\(backend.tokens)", "\(backend.credentialsRefused)",
+        "\(backend.rateLimited)", "\(backend.unavailable)", backend.limits, backend.note,
+      ])
+    }
+    return table
+  }
+
+  private var limits: String {
+    let limits = [
+      requestsPerMinuteMax.map { "\($0) requests/min" },
+      tokensPerMinuteMax.map { "\($0) tokens/min" },
+      concurrentRequestsMax.map { "\($0) at once" },
+    ]
+    let known = limits.compactMap { $0 }
+    return known.isEmpty ? "none" : known.joined(separator: ", ")
+  }
+
+  private var note: String {
+    guard let reason else { return "" }
+    return restingMs.map { "for \(StatusView.time($0)): \(reason)" } ?? reason
+  }
+
+  private static func limit<Value: BinaryInteger>(_ value: Value) -> Value? {
+    value == 0 ? nil : value
+  }
+}
+
+extension BackendState {
+  /// As commands print it.
+  fileprivate var word: String {
+    switch self {
+    case .open: "open"
+    case .resting: "resting"
+    case .probing: "probing"
+    case .credentialsRefused: "credentials refused"
+    case .paused: "paused"
+    case .unspecified, .UNRECOGNIZED: "unknown"
+    }
+  }
+}
