@@ -11,6 +11,7 @@ struct Rerankctl: AsyncParsableCommand {
       rerankctl results --reply-channel mine
       rerankctl status
       rerankctl jobs list --state dead
+      rerankctl backends pause hub
       rerankctl models verify ./my-reranker
       rerankctl eval --queries queries.jsonl --qrels qrels.tsv --corpus corpus.jsonl
 
@@ -20,7 +21,7 @@ struct Rerankctl: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       RerankCommand.self, SubmitCommand.self, ResultsCommand.self, StatusCommand.self,
-      JobsCommand.self, WorkersCommand.self, ModelsCommand.self,
+      JobsCommand.self, WorkersCommand.self, ModelsCommand.self, BackendsCommand.self,
       EvalCommand.self,
     ])
 }
