@@ -1,3 +1,4 @@
+import Foundation
 import RemoteEngine
 import Scoring
 import Testing
@@ -49,6 +50,42 @@ import Testing
     #expect(hub.models.first?.servedName == "Qwen/Qwen3-VL-Reranker-8B")
     #expect(hub.models.first?.acceptsImages == true)
     #expect(hub.models.first?.tokenizerFolder == "/models/qwen")
+  }
+
+  @Test func folderOnThisMachineSaysWhatItsPairsTake() throws {
+    let families = URL(filePath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Fixtures/families").path
+    let models = try read(
+      """
+      models:
+        - { name: xlm, folder: \(families)/xlm-roberta }
+        - { name: said, folder: \(families)/xlm-roberta, context_tokens: 100, reserved_tokens: 9 }
+        - { name: prompt, folder: \(families)/qwen3-causal }
+      """
+    ).models
+    #expect(models.map(\.contextTokens) == [128, 100, 512])
+    #expect(models.map(\.reservedTokens) == [4, 9, 3])
+    #expect(models.map { $0.notice == nil } == [true, true, false])
+    #expect(models[2].notice?.contains("depends on the tokenizer") == true)
+  }
+
+  @Test func folderOnAnotherMachineIsTakenForABERTAndSaidToBe() throws {
+    let models = try read(
+      """
+      models:
+        - { name: away, folder: /no/such/model }
+        - { name: said, folder: /no/such/model, context_tokens: 8192, reserved_tokens: 80 }
+      """
+    ).models
+    #expect(models[0].contextTokens == 512)
+    #expect(models[0].reservedTokens == 3)
+    #expect(
+      models[0].notice == """
+        model away: /no/such/model is not on this machine; the catalogue says that a pair takes 512 \
+        tokens, 3 of them reserved: state context_tokens and reserved_tokens if it does not
+        """)
+    #expect(models[1].notice == nil)
+    #expect(models[1].contextTokens == 8192)
   }
 
   @Test(arguments: [

@@ -13,7 +13,9 @@ struct QueueCommand: AsyncParsableCommand {
   func run() async throws {
     try await reportingFailures {
       let logger = try common.logger("rerankd.queue")
-      let configuration = try queue.applied(to: common.loadConfiguration().queue)
+      let file = try common.loadConfiguration()
+      for notice in file.models.compactMap(\.notice) { logger.notice("\(notice)") }
+      let configuration = try queue.applied(to: file.queue)
       try await common.run(
         [QueueService(configuration: configuration, logger: logger)], logger: logger)
     }
