@@ -43,15 +43,19 @@ import Testing
 
   @Test func theSourcesAreFound() throws {
     let targets = Set(try sources().map(\.target))
-    #expect(targets.isSuperset(of: ["QueueRole", "WorkerRole", "RerankdClient", "Ledger"]))
+    #expect(
+      targets.isSuperset(of: ["QueueRole", "WorkerRole", "GatewayRole", "RerankdClient", "Ledger"]))
     #expect(try importers(of: ["Ledger"], from: ["QueueRole"]) != [])
   }
 
   @Test func rolesNeverImportOneAnother() throws {
-    let roles: Set = ["QueueRole", "WorkerRole", "RerankdClient"]
+    let roles: Set = ["QueueRole", "WorkerRole", "GatewayRole"]
     for role in roles {
       #expect(try importers(of: roles.subtracting([role]), from: [role]) == [])
     }
+    // A gateway is a client of its queue; nobody else is.
+    #expect(try importers(of: roles, from: ["RerankdClient"]) == [])
+    #expect(try importers(of: ["RerankdClient"], from: ["QueueRole", "WorkerRole"]) == [])
   }
 
   @Test func theLedgerAloneKnowsItsDatabase() throws {
@@ -59,9 +63,10 @@ import Testing
     #expect(try importers(of: ["GRDB", "GRDBSQLite", "SQLite3"], from: targets) == [])
   }
 
-  @Test func theWorkerKnowsEnginesByTheirProtocolAlone() throws {
+  @Test func workerAndGatewayKnowEnginesByTheirProtocolAlone() throws {
     let engines: Set = ["EmbeddedEngine", "RemoteEngine", "CEngineKernels", "CBuiltInModel"]
-    #expect(try importers(of: engines, from: ["WorkerRole", "QueueRole", "Scoring"]) == [])
+    #expect(
+      try importers(of: engines, from: ["WorkerRole", "QueueRole", "GatewayRole", "Scoring"]) == [])
   }
 
   @Test func theEvaluationKnowsNoEngineAndNoWire() throws {

@@ -6,15 +6,16 @@ import TestSupport
 import Testing
 
 extension SystemTests {
-  /// `rerankd up`: a queue and workers that are kept running, and end with their supervisor.
+  /// `rerankd up`: a queue, workers and a gateway that are kept running, and end with their supervisor.
   @Suite struct SupervisionTests {
     private func withSupervisor(
+      gateway: [String] = ["--no-gateway"],
       _ body: (RunningSystem, ChildProcess) async throws -> Void
     ) async throws {
       let system = try RunningSystem()
       do {
         let up = try system.start(
-          "up", ["up", "--workers", "2", "--log-level", "info"] + system.queueArguments)
+          "up", ["up", "--workers", "2", "--log-level", "info"] + gateway + system.queueArguments)
         try await system.withClient { client in
           try await eventually("a queue and two workers", timeout: .seconds(60)) {
             guard up.exit == nil else { throw TimeoutError(description: "rerankd up ended") }
@@ -79,6 +80,21 @@ extension SystemTests {
           }
           #expect(try await client.status().epoch == 2)
         }
+      }
+    }
+
+    @Test func theGatewayIsServedToo() async throws {
+      try await withSupervisor(gateway: ["--listen", "127.0.0.1:0"]) { _, up in
+        let line = try await up.line(containing: "listening on", on: .error)
+        #expect(line.hasPrefix("[gateway]"))
+        let port = try #require(line.split(separator: ":").last.flatMap { Int($0) })
+        let curl = try ChildProcess(
+          RunningGateway.curl,
+          arguments: ["--silent", "--fail", "http://127.0.0.1:\(port)/health/ready"])
+        #expect(try await curl.waitForExit() == .status(0))
+        try #require(try children(of: up.processID).count == 4)
+        up.signal(SIGTERM)
+        #expect(try await up.waitForExit(timeout: .seconds(60)) == .status(0))
       }
     }
 

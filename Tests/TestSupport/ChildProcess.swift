@@ -138,9 +138,14 @@ private final class CollectedOutput: Sendable {
 
   func collect(_ handle: FileHandle) {
     Thread.detachNewThread {
-      while let chunk = try? handle.read(upToCount: 64 << 10), !chunk.isEmpty {
+      var buffer = [UInt8](repeating: 0, count: 64 << 10)
+      while true {
+        // FileHandle's own read waits until all that it may read is there.
+        let count = Glibc.read(handle.fileDescriptor, &buffer, buffer.count)
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { break }
         self.state.withLock { state in
-          state.bytes.append(chunk)
+          state.bytes.append(contentsOf: buffer[..<count])
           if state.bytes.count > Self.bytesMax {
             state.bytes = Data(state.bytes.suffix(Self.bytesMax / 2))
           }

@@ -1,0 +1,94 @@
+import Foundation
+import Glibc
+import TestSupport
+
+/// A `rerankd gateway` in front of a running system's queue.
+struct RunningGateway {
+  /// Of the client that may do everything.
+  static let token = "rk-test"
+
+  let process: ChildProcess
+  let port: Int
+  var scheme = "http"
+
+  var baseURL: String { "\(scheme)://127.0.0.1:\(port)" }
+
+  /// What curl got.
+  struct Reply {
+    var status: Int
+    var body: String
+
+    func json() throws -> [String: Any] {
+      try JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any] ?? [:]
+    }
+  }
+
+  /// What a request with curl is, as its arguments.
+  func arguments(
+    _ path: String, json: String? = nil, method: String? = nil, headers: [String] = [],
+    options: [String] = []
+  ) -> [String] {
+    var arguments = ["--silent", "--show-error", "--max-time", "90"] + options
+    arguments += ["--write-out", "\n%{http_code}", "-H", "Authorization: Bearer \(Self.token)"]
+    for header in headers { arguments += ["-H", header] }
+    if let json { arguments += ["-H", "Content-Type: application/json", "-d", json] }
+    if let method { arguments += ["-X", method] }
+    return arguments + [baseURL + path]
+  }
+
+  func curl(
+    _ path: String, json: String? = nil, method: String? = nil, headers: [String] = [],
+    options: [String] = []
+  ) async throws -> Reply {
+    try await Self.reply(
+      ChildProcess(
+        Self.curl,
+        arguments: arguments(
+          path, json: json, method: method, headers: headers, options: options)))
+  }
+
+  static let curl = "/usr/bin/curl"
+
+  /// - Throws: ``TimeoutError`` when curl got no answer.
+  static func reply(_ curl: ChildProcess) async throws -> Reply {
+    let exit = try await curl.waitForExit(timeout: .seconds(120))
+    let lines = curl.text(of: .output).split(separator: "\n", omittingEmptySubsequences: false)
+    guard exit == .status(0), let last = lines.last, let status = Int(last) else {
+      throw TimeoutError(description: "curl ended with \(exit): \(curl.text(of: .error))")
+    }
+    return Reply(status: status, body: lines.dropLast().joined(separator: "\n"))
+  }
+}
+
+extension RunningSystem {
+  /// Starts a gateway that lets ``RunningGateway/token`` in, and returns when it listens.
+  func startGateway(
+    _ name: String = "gateway", tenant: String = "default"
+  ) async throws -> RunningGateway {
+    let hash = try ChildProcess(
+      "/bin/sh",
+      arguments: [
+        "-c",
+        "echo \(RunningGateway.token) | \"$0\" gateway hash-token --stdin --name t --tenant \(tenant)",
+        try ChildProcess.builtProduct("rerankd").path,
+      ])
+    guard try await hash.waitForExit() == .status(0) else {
+      throw TimeoutError(description: "hash-token failed: \(hash.text(of: .error))")
+    }
+    try folder.write(hash.text(of: .output), to: "tokens")
+    guard chmod(folder.path("tokens"), 0o600) == 0 else {
+      throw TimeoutError(description: "the token file's mode cannot be set")
+    }
+    let process = try start(
+      name,
+      [
+        "gateway", "--config", folder.path("rerankd.yaml"), "--queue", producersEndpoint,
+        "--listen", "127.0.0.1:0", "--token-file", folder.path("tokens"),
+      ])
+    let line = try await process.line(containing: "listening on", on: .error)
+    guard let port = line.split(separator: ":").last.flatMap({ Int($0) }) else {
+      throw TimeoutError(description: "no port in \"\(line)\"")
+    }
+    return RunningGateway(process: process, port: port)
+  }
+}
