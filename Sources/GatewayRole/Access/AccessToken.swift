@@ -27,7 +27,7 @@ public struct AccessToken: Sendable {
     digest = TokenDigest(of: secret)
   }
 
-  /// - Returns: nil where the line has another form; `problem` says which.
+  /// - Throws: ``LineProblem`` for a line of another form.
   init(line: some StringProtocol) throws(LineProblem) {
     let columns = line.split(whereSeparator: \.isWhitespace)
     guard columns.count == 5 else {
