@@ -71,6 +71,7 @@ public struct ModelDescription: Sendable {
     if let licence { manifest["licence"] = licence }
     return try JSONSerialization.data(
       withJSONObject: manifest, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+      + Data("\n".utf8)
   }
 }
 

@@ -45,6 +45,7 @@ struct ModelCheck {
           + "\(description.parameterCount) parameters\(manifest)", description
       )
     }
+    guard let description else { return report }
     var goldenMismatch: EmbeddedEngineError?
     let model = step("tensors", &report) {
       let model: EmbeddedModel
@@ -69,7 +70,7 @@ struct ModelCheck {
       }
       return ("no NaN and no infinity in any tensor", ())
     }
-    if let model = model ?? nil, let description {
+    if let model = model ?? nil {
       step("golden pairs", &report) {
         // Loading has scored them; a model that misses one is not loaded.
         let count = description.goldenPairCount
