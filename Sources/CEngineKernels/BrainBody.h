@@ -43,9 +43,32 @@ static void brain_prepare(size_t rows, size_t inputs, const float *x, size_t str
   }
 }
 
+static void brain_widen(size_t outputs, size_t inputs, size_t group, const int8_t *bytes,
+                        const float *scales, size_t scale_stride, uint16_t *panels) {
+  size_t steps = round_up(inputs, 2) / 2, group_steps = group / 2;
+  for (size_t panel = 0; panel < outputs; panel += PANEL) {
+    const float *scales_here = scales + panel;
+    for (size_t first = 0; first < steps; first += group_steps, scales_here += scale_stride) {
+      size_t end = steps - first < group_steps ? steps : first + group_steps;
+      // A step has two inputs of each output, side by side.
+      vec scale = load(scales_here);
+      vec low = __builtin_shufflevector(scale, scale, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+      vec high = __builtin_shufflevector(scale, scale, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13,
+                                         14, 14, 15, 15);
+      for (size_t step = first; step < end; step++, bytes += 2 * PANEL, panels += 2 * PANEL) {
+        byte_vec one = *(const byte_vec_unaligned *)bytes;
+        byte_vec two = *(const byte_vec_unaligned *)(bytes + PANEL);
+        store_brain(panels, __builtin_convertvector(one, vec) * low);
+        store_brain(panels + PANEL, __builtin_convertvector(two, vec) * high);
+      }
+    }
+  }
+}
+
 const brain_kernels BRAIN_KERNELS = {
     .product = brain_product,
     .prepare = brain_prepare,
+    .widen = brain_widen,
 #if defined(BRAIN_DOT)
     .attention = brain_attention,
 #endif

@@ -86,6 +86,11 @@ void engine_prepare(engine_path path, engine_type numbers, size_t rows, size_t i
     brains(path)->prepare(rows, inputs, x, stride, out, row_bytes / sizeof(uint16_t));
 }
 
+void engine_widen(engine_path path, size_t outputs, size_t inputs, size_t group,
+                  const int8_t *bytes, const float *scales, size_t scale_stride, uint16_t *panels) {
+  brains(path)->widen(outputs, inputs, group, bytes, scales, scale_stride, panels);
+}
+
 void engine_product(engine_path path, const engine_layer *layer, size_t rows, const void *input,
                     size_t input_stride, const float *input_scales, engine_activation activation,
                     void *output, size_t output_stride, engine_type output_type) {

@@ -65,6 +65,8 @@ typedef struct brain_kernels {
   /// Rows of floats rounded. Strides are in elements.
   void (*prepare)(size_t rows, size_t inputs, const float *x, size_t stride, uint16_t *out,
                   size_t out_stride);
+  void (*widen)(size_t outputs, size_t inputs, size_t group, const int8_t *bytes,
+                const float *scales, size_t scale_stride, uint16_t *panels);
   /// Null where it would be slower than in fp32.
   void (*attention)(size_t query_rows, size_t tokens, size_t head_size, float scale,
                     const uint16_t *q, size_t q_stride, const uint16_t *k, const uint16_t *v,

@@ -40,18 +40,24 @@ void engine_pack_bfloat16(size_t first, size_t count, size_t inputs, const float
   }
 }
 
+/// One output's weights, `width` inputs a step.
+static void pack_bytes(size_t width, size_t steps, size_t output, size_t inputs, const int8_t *row,
+                       int8_t *panels) {
+  size_t whole = inputs / width;
+  int8_t *column = panels + (output / PANEL * steps * PANEL + output % PANEL) * width;
+  // A copy of a constant size is one instruction.
+  if (width == 4)
+    for (size_t i = 0; i < whole; i++) memcpy(column + i * 4 * PANEL, row + i * 4, 4);
+  else
+    for (size_t i = 0; i < whole; i++) memcpy(column + i * 2 * PANEL, row + i * 2, 2);
+  memcpy(column + whole * width * PANEL, row + whole * width, inputs - whole * width);
+}
+
 void engine_pack_int8(engine_path path, size_t first, size_t count, size_t outputs, size_t inputs,
                       size_t group, const int8_t *rows, int8_t *panels, int32_t *starts) {
   size_t width = engine_step_inputs(path), padded = round_up(outputs, PANEL);
-  size_t steps = round_up(inputs, 4) / width, whole = inputs / width;
   for (size_t output = first; output < first + count; output++, rows += inputs) {
-    int8_t *column = panels + (output / PANEL * steps * PANEL + output % PANEL) * width;
-    // A copy of a constant size is one instruction.
-    if (width == 4)
-      for (size_t i = 0; i < whole; i++) memcpy(column + i * 4 * PANEL, rows + i * 4, 4);
-    else
-      for (size_t i = 0; i < whole; i++) memcpy(column + i * 2 * PANEL, rows + i * 2, 2);
-    memcpy(column + whole * width * PANEL, rows + whole * width, inputs - whole * width);
+    pack_bytes(width, round_up(inputs, 4) / width, output, inputs, rows, panels);
     for (size_t start = 0; start < inputs; start += group) {
       size_t end = inputs - start < group ? inputs : start + group;
       int32_t sum = 0;
@@ -60,6 +66,12 @@ void engine_pack_int8(engine_path path, size_t first, size_t count, size_t outpu
       starts[start / group * padded + output] = width == 4 ? -128 * sum : 0;
     }
   }
+}
+
+void engine_pack_widened(size_t first, size_t count, size_t inputs, const int8_t *rows,
+                         int8_t *panels) {
+  for (size_t output = first; output < first + count; output++, rows += inputs)
+    pack_bytes(2, round_up(inputs, 2) / 2, output, inputs, rows, panels);
 }
 
 float engine_quantise_weights(size_t count, const float *row, int8_t *out) {

@@ -168,6 +168,7 @@ public final class EmbeddedModel: Sendable {
     switch precision {
     case .fp32: 1e-3
     case .bf16: 0.1
+    case .w8a16: 0.3
     case .int8: 0.6
     }
   }

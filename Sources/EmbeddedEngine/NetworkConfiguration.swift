@@ -44,6 +44,14 @@ struct NetworkConfiguration: Decodable, Sendable {
     }
   }
 
+  /// What `auto` takes where bfloat16 is fast.
+  private var roundedPrecision: Precision {
+    switch family {
+    case .bert, .modernBert: .bf16
+    case .qwen3: .w8a16
+    }
+  }
+
   /// The network that computes such a model.
   ///
   /// - Parameters:
@@ -57,7 +65,7 @@ struct NetworkConfiguration: Decodable, Sendable {
     weights source: () throws -> any WeightSource, precision setting: PrecisionSetting,
     path: KernelPath
   ) throws -> any CrossEncoderNetwork {
-    let precision = setting.resolved(path: path)
+    let precision = setting.resolved(path: path, rounded: roundedPrecision)
     let check = ConfigurationCheck(label: label)
     switch family {
     case .bert(let file, let segments):

@@ -161,7 +161,7 @@ public struct ScoringResult: Sendable {
   /// As the engine names it.
   public var model: String
   public var scoreKind: ScoreKind
-  /// "fp32", "bf16" or "int8"; nil where the engine does not know.
+  /// "fp32", "bf16", "w8a16" or "int8"; nil where the engine does not know.
   public var precision: String?
 
   public init(

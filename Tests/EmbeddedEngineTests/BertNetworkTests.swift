@@ -35,7 +35,7 @@ import Tokenization
     #expect(layersSeen == 3 * (1 + network.configuration.layerCount))
   }
 
-  @Test(arguments: paths, [PrecisionSetting.fp32, .bf16, .int8])
+  @Test(arguments: paths, [PrecisionSetting.fp32, .bf16, .w8a16, .int8])
   func batchedEqualsSingleBitForBit(path: KernelPath, precision: PrecisionSetting) throws {
     for model in TinyModel.allCases {
       try batchedEqualsSingle(model.network(path, precision: precision), model)

@@ -10,7 +10,7 @@ import Tokenization
 @Suite struct BuiltInModelTests {
   static let paths = KernelPath.allCases.filter(\.isSupported)
 
-  @Test(arguments: paths, [PrecisionSetting.fp32, .bf16, .int8])
+  @Test(arguments: paths, [PrecisionSetting.fp32, .bf16, .w8a16, .int8])
   func goldenPairsGetTheManifestsLogits(path: KernelPath, precision: PrecisionSetting) throws {
     // Loading scores them, within `goldenTolerance`.
     let model = try EmbeddedModel.builtIn(precision: precision, kernelPath: path)
@@ -101,7 +101,7 @@ import Tokenization
   }
 
   /// A job's query is computed once, and each pair reads it.
-  @Test(arguments: paths, [PrecisionSetting.fp32, .bf16, .int8])
+  @Test(arguments: paths, [PrecisionSetting.fp32, .bf16, .w8a16, .int8])
   func aSharedQueryChangesNoBit(path: KernelPath, precision: PrecisionSetting) throws {
     let model = try EmbeddedModel.builtIn(precision: precision, kernelPath: path)
     let query = model.encoder.query("how do bees make honey", instruction: nil)

@@ -101,6 +101,32 @@ import Testing
     }
   }
 
+  /// Bytes with scales are the panels that their products, rounded, are packed into.
+  @Test(arguments: paths)
+  func widenedBytesArePanelsOfBFloat16(path: KernelPath) {
+    var random = Noise(seed: 15)
+    for (n, k, group) in [(1, 1, 2), (16, 2, 64), (17, 37, 16), (48, 100, 64), (33, 255, 6)] {
+      let groups = (k + group - 1) / group
+      let padded = engine_padded_outputs(n)
+      let integers = (0..<n * k).map { Int8(truncatingIfNeeded: $0 * 7 % 255 - 127) }
+      let scales = random.floats(groups * padded)
+      let rows = integers.indices.map {
+        Float(integers[$0]) * scales[$0 % k / group * padded + $0 / k]
+      }
+      let count = engine_panel_bytes(.bfloat16, n, k) / 2
+      var expected = [UInt16](repeating: 0, count: count)
+      engine_pack_bfloat16(0, n, k, rows, &expected)
+      var packed = [Int8](repeating: 0, count: count)
+      // In two steps, as rows come.
+      engine_pack_widened(0, 1, k, integers, &packed)
+      engine_pack_widened(1, n - 1, k, Array(integers[k...]), &packed)
+      var panels = [UInt16](repeating: 7, count: count)
+      engine_widen(path.enginePath, n, k, group, packed, scales, padded, &panels)
+      // Zero has a sign in the padding.
+      #expect(panels.map { $0 == 0x8000 ? 0 : $0 } == expected.map { $0 == 0x8000 ? 0 : $0 })
+    }
+  }
+
   @Test func weightsAreQuantisedToTheirLargest() {
     func quantised(_ row: [Float]) -> (scale: Float, bytes: [Int8]) {
       var bytes = [Int8](repeating: 5, count: row.count)

@@ -87,6 +87,16 @@ void engine_pack_bfloat16(size_t first, size_t count, size_t inputs, const float
 void engine_pack_int8(engine_path path, size_t first, size_t count, size_t outputs, size_t inputs,
                       size_t group, const int8_t *rows, int8_t *panels, int32_t *starts);
 
+/// The same in the order of bfloat16's panels, at half their size.
+void engine_pack_widened(size_t first, size_t count, size_t inputs, const int8_t *rows,
+                         int8_t *panels);
+
+/// Makes bfloat16 panels of what engine_pack_widened packed, or of whole panels of it: each number times
+/// its scale, rounded. scales [groups][scale_stride] has one for each output and group of inputs; a
+/// group is an even number of them.
+void engine_widen(engine_path path, size_t outputs, size_t inputs, size_t group,
+                  const int8_t *bytes, const float *scales, size_t scale_stride, uint16_t *panels);
+
 /// One row of weights as integers of -127 to 127, and the scale that gives the floats back: NaN for a
 /// row with a number that is none or infinite.
 float engine_quantise_weights(size_t count, const float *row, int8_t *out);

@@ -491,7 +491,7 @@ public nonisolated struct RerankResult: Sendable {
   /// "sigmoid" or "raw".
   public var scoreKind: String = String()
 
-  /// "fp32", "bf16", "int8"; empty for remote engines.
+  /// "fp32", "bf16", "w8a16", "int8"; empty for remote engines.
   public var precision: String = String()
 
   /// Documents whose text was shortened to fit the budget.

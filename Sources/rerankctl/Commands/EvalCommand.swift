@@ -67,7 +67,7 @@ struct EvalCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What builtin and folder: compute with: auto, fp32, bf16 or int8.",
+      "What builtin and folder: compute with: auto, fp32, bf16, w8a16 or int8.",
       discussion: "To compare two, save the run of one and give it to the other as run:FILE."))
   var precision: PrecisionSetting = .auto
 

@@ -8,5 +8,5 @@ extension Metric: ExpressibleByArgument {}
 /// "english", "plain"
 extension TextAnalysis: ExpressibleByArgument {}
 
-/// "auto", "fp32", "bf16", "int8"
+/// "auto", "fp32", "bf16", "w8a16", "int8"
 extension PrecisionSetting: ExpressibleByArgument {}
