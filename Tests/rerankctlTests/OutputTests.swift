@@ -95,6 +95,27 @@ import Testing
         #"[{"best_end_byte":250,"best_start_byte":100,"best_window":1,"index":0,"windows":3}]"#))
   }
 
+  @Test func catalogueShowsWhatAModelTakesAndWhoServesIt() throws {
+    let models = [
+      ModelInfo.with {
+        ($0.name, $0.contextTokens, $0.reservedTokens, $0.workers) = ("builtin", 512, 4, 2)
+        $0.engine = "embedded"
+      },
+      ModelInfo.with {
+        ($0.name, $0.contextTokens, $0.reservedTokens, $0.images) = ("vl", 32_768, 200, true)
+        ($0.engine, $0.fallbacks) = ("hub", ["builtin"])
+      },
+    ].map(ModelView.init)
+    #expect(
+      ModelView.table(models).text() == """
+        MODEL    ENGINE    CONTEXT  RESERVED  IMAGES  WORKERS  FALLBACKS
+        builtin  embedded      512         4  no            2
+        vl       hub         32768       200  yes           0  builtin
+
+        """)
+    #expect(try Printer.json(models[1], pretty: false).contains(#""fallbacks":["builtin"]"#))
+  }
+
   @Test func aResultThatIsNoneIsAnErrorAndNoCrash() {
     var outcome = JobOutcome()
     outcome.state = .succeeded

@@ -70,7 +70,7 @@ struct ModelCheck {
       }
       return ("no NaN and no infinity in any tensor", ())
     }
-    if let model = model ?? nil {
+    if let model = model.flatMap(\.self) {
       step("golden pairs", &report) {
         // Loading has scored them; a model that misses one is not loaded.
         let count = description.goldenPairCount

@@ -18,7 +18,7 @@ struct ModelProbe {
     switch KernelPath.best {
     case .portable: [.fp32]
     case .avx2, .avx512, .avx512VNNI: [.fp32, .int8]
-    case .avx512BF16: [.fp32, .bf16, .int8]
+    case .avx512BF16: PrecisionSetting.allCases.filter { $0 != .auto }
     }
   }
 
