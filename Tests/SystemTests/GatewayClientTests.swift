@@ -43,11 +43,16 @@ extension SystemTests {
       guard let environment = try await environment() else { return }
       try await RunningSystem.run { system in
         let gateway = try await system.startGateway()
+        // The models are a deployment's own. With this one's named, requests come as far as the engine.
+        let description = try String(
+          contentsOf: PackageFolder.url.appending(path: "protocol/openapi.yaml"), encoding: .utf8
+        ).replacing("examples: [builtin]", with: "enum: [builtin]")
+        try #require(description.contains("enum: [builtin]"))
         let check = try ChildProcess(
           "\(environment)/bin/schemathesis",
           arguments: [
             "--config-file", file("gateway_schemathesis.toml"), "run",
-            PackageFolder.url.appending(path: "protocol/openapi.yaml").path,
+            try system.folder.write(description, to: "openapi.yaml"),
             "--url", gateway.baseURL, "--header", "Authorization: Bearer \(RunningGateway.token)",
             "--max-examples", "10", "--max-time", "40", "--generation-deterministic", "--no-color",
             "--continue-on-failure",
