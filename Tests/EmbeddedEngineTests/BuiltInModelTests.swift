@@ -106,7 +106,8 @@ import Tokenization
     let model = try EmbeddedModel.builtIn(precision: precision, kernelPath: path)
     let query = model.encoder.query("how do bees make honey", instruction: nil)
     let pairs = try [
-      "Bees make honey from nectar.", "", "honey", String(repeating: "the hive is warm. ", count: 30),
+      "Bees make honey from nectar.", "", "honey",
+      String(repeating: "the hive is warm. ", count: 30),
     ].map { try model.encoder.pair(query, document: $0) }
     let tokens = Array(pairs[0].querySegment)
     #expect(pairs.allSatisfy { $0.querySegment == tokens[...] })

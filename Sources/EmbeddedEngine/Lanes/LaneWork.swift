@@ -66,8 +66,8 @@ struct LaneWork {
       guard tokenCount <= job.model.contextTokens else {
         throw EngineError(
           code: .invalidArgument,
-          message: "document \(job.documents[document].places[0]) and the query take \(tokenCount) tokens; model "
-            + "\(job.model.name) reads \(job.model.contextTokens)",
+          message: "document \(job.documents[document].places[0]) and the query take "
+            + "\(tokenCount) tokens; model \(job.model.name) reads \(job.model.contextTokens)",
           isRetryable: false)
       }
       let own = tokenCount - (prefix?.count(sharedWith: pair.ids) ?? 0)

@@ -10,15 +10,28 @@ struct DecoderBench {
   static let documents = 20
   static let documentTokens = 100
 
-  static func main() async throws {
+  static func main() async {
     let arguments = CommandLine.arguments.dropFirst()
     guard arguments.count == 2, let folder = arguments.first,
       let precision = arguments.last.flatMap(PrecisionSetting.init(rawValue:))
     else {
-      throw EngineError(
-        code: .invalidArgument,
-        message: "decoder-bench takes a folder, and auto, fp32, bf16 or int8", isRetryable: false)
+      let names = PrecisionSetting.allCases.map(\.rawValue).joined(separator: ", ")
+      complain("takes a folder, and one of \(names)")
+      exit(64)
     }
+    do {
+      try await measure(folder, precision)
+    } catch {
+      complain("\(error)")
+      exit(1)
+    }
+  }
+
+  private static func complain(_ what: String) {
+    FileHandle.standardError.write(Data("decoder-bench: \(what)\n".utf8))
+  }
+
+  private static func measure(_ folder: String, _ precision: PrecisionSetting) async throws {
     let model = try EmbeddedModel.load(
       folder: URL(filePath: folder, directoryHint: .isDirectory), name: "model",
       precision: precision)

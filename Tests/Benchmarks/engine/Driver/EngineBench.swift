@@ -10,8 +10,20 @@ import Scoring
 /// answers with what that took.
 @main
 struct EngineBench {
-  static func main() async throws {
-    let options = try Options(CommandLine.arguments.dropFirst())
+  static func main() async {
+    do {
+      guard let options = try Options(CommandLine.arguments.dropFirst()) else {
+        print(Options.usage)
+        return
+      }
+      try await measure(options)
+    } catch {
+      FileHandle.standardError.write(Data("engine-bench: \(error)\n".utf8))
+      exit(error is Options.Mistake ? 64 : 1)
+    }
+  }
+
+  private static func measure(_ options: Options) async throws {
     var model =
       if let folder = options.folder {
         try EmbeddedModel.load(
@@ -33,8 +45,9 @@ struct EngineBench {
 
     while let line = readLine() {
       guard let workload = Workload(named: line) else {
-        throw EngineError(
-          code: .invalidArgument, message: "there is no workload \(line)", isRetryable: false)
+        throw Options.Mistake(
+          description: "there is no workload \(line); "
+            + "\(Workload.names.joined(separator: ", ")) work")
       }
       let before = ProcessUsage.now
       let tokens = try await workload.run(engine)

@@ -1,5 +1,4 @@
 import EmbeddedEngine
-import Scoring
 
 struct Options {
   var folder: String?
@@ -8,15 +7,36 @@ struct Options {
   var lanes = 1
   var computesWholeLastLayer = false
 
-  init(_ arguments: some Sequence<String>) throws {
-    func invalid(_ what: String) -> EngineError {
-      EngineError(code: .invalidArgument, message: what, isRetryable: false)
+  static let usage = """
+    engine-bench [--model FOLDER] [--precision P] [--path P] [--lanes N] [--whole-last-layer]
+
+    Loads a model, the one inside the binary without --model, says so on a line of JSON, and then
+    answers each line of its input, the name of a workload: \(Workload.names.joined(separator: ", ")).
+      --precision  \(PrecisionSetting.allCases.map(\.rawValue).joined(separator: ", "))
+      --path       \(KernelPath.allCases.map(\.rawValue).joined(separator: ", "))
+    """
+
+  /// What was wrong with the arguments.
+  struct Mistake: Error, CustomStringConvertible {
+    var description: String
+  }
+
+  /// nil if help is asked for.
+  ///
+  /// - Throws: ``Mistake``.
+  init?(_ arguments: some Sequence<String>) throws {
+    func invalid(_ what: String) -> Mistake {
+      Mistake(description: "\(what); engine-bench --help says what works")
     }
     var rest = arguments.makeIterator()
     while let option = rest.next() {
-      if option == "--whole-last-layer" {
+      switch option {
+      case "--help", "-h": return nil
+      case "--whole-last-layer":
         computesWholeLastLayer = true
         continue
+      case "--model", "--precision", "--path", "--lanes": break
+      default: throw invalid("there is no option \(option)")
       }
       guard let value = rest.next() else { throw invalid("\(option) needs a value") }
       switch option {
@@ -31,8 +51,11 @@ struct Options {
           throw invalid("there is no kernel path \(value)")
         }
         path = named
-      case "--lanes": lanes = Int(value) ?? 1
-      default: throw invalid("there is no option \(option)")
+      default:
+        guard let count = Int(value), count > 0 else {
+          throw invalid("--lanes is \(value); a number from 1 on works")
+        }
+        lanes = count
       }
     }
   }

@@ -9,6 +9,7 @@ import Scoring
 /// are pieces of words, and the lengths are not what the names say.
 struct Workload {
   static let model = "bench"
+  static let names = ["128", "mixed", "large", "small", "tokenize"]
   private static let queryTokens = 8
   /// [CLS] and two [SEP].
   private static let controlTokens = 3
