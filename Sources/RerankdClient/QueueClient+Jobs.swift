@@ -52,7 +52,8 @@ extension QueueClient {
   /// Submits a job and waits for its end, across restarts of the queue.
   ///
   /// When the time is over, or the task is cancelled, the job goes on unless `cancelsJob`.
-  /// - Parameter cancelsJob: the job is cancelled with the call, if this call created it.
+  /// - Parameter cancelsJob: the job is cancelled with the call, if this call created it: also after a
+  ///   restart of the queue, where the job's key was made here.
   /// - Returns: the terminal outcome, whatever it is.
   /// - Throws: `CallError` when the job was refused or the call failed.
   public func rerank(
@@ -61,8 +62,28 @@ extension QueueClient {
     var rerank = RerankCall()
     rerank.job = keyed(job)
     rerank.cancelWithCall = cancelsJob
-    return try await call(
-      .rerank, rerank, rerank.job.spec.idempotencyKey.isEmpty ? .no : .yes, timeout: timeout)
+    let key = rerank.job.spec.idempotencyKey
+    do {
+      return try await call(.rerank, rerank, key.isEmpty ? .no : .yes, timeout: timeout)
+    } catch {
+      let isKeyOurs = job.spec.idempotencyKey.isEmpty && !key.isEmpty
+      if cancelsJob, isKeyOurs, [.cancelled, .deadlineExceeded].contains(error.code) {
+        cancelLeftOver(tenant: job.spec.tenant, key: key)
+      }
+      throw error
+    }
+  }
+
+  /// A call that was made again after a restart of the queue found its job there and did not create
+  /// it: the queue does not end the job with the call then, and nobody else knows its key. Best effort,
+  /// since nobody waits for it; what is missed ends at the job's deadline.
+  private func cancelLeftOver(tenant: String, key: String) {
+    Task {
+      guard let details = try? await self.job(tenant: tenant, idempotencyKey: key),
+        [.delayed, .ready, .leased].contains(details.state)
+      else { return }
+      _ = try? await cancel(JobID(rawValue: details.jobID))
+    }
   }
 
   /// The short way: reranks with a model and returns the ranked scores.

@@ -4,7 +4,7 @@ import Synchronization
 import WireTestSupport
 
 /// Answers Submit and Rerank as a queue would whose workers are done at once. A query "refused" is
-/// refused.
+/// refused. Whatever is asked for is job 7, which waits until it is cancelled.
 final class FakeJobs: Sendable {
   /// All jobs that came in, refused ones included.
   let jobs = Mutex<[RerankJob]>([])
@@ -26,6 +26,11 @@ final class FakeJobs: Sendable {
         return [.failure(callID: envelope.callID, CallError(.invalidArgument, "\(error)"))]
       }
     }
+  }
+
+  /// Waits until so many jobs have come in.
+  func has(jobs count: Int) async throws {
+    while jobs.withLock({ $0.count }) < count { try await Task.sleep(for: .milliseconds(2)) }
   }
 
   private func answer(to method: String, _ payload: [UInt8]) throws -> [UInt8]? {
@@ -57,6 +62,15 @@ final class FakeJobs: Sendable {
         outcome.error = refusal.status
       }
       return answers ? try outcome.serializedBytes() : nil
+    case .get:
+      var details = JobDetails()
+      details.jobID = 7
+      details.state = .ready
+      return try details.serializedBytes()
+    case .cancel:
+      var response = CancelResponse()
+      response.state = .cancelled
+      return try response.serializedBytes()
     default:
       return nil
     }

@@ -91,6 +91,29 @@ import ZeroMQ
     await client.close()
   }
 
+  @Test func callerWhoLeavesAfterARestartTakesTheJobAlong() async throws {
+    let before = FakeJobs(answers: false)
+    let first = try before.queue()
+    let client = try client(of: first.endpoint)
+    // The owner of a key may come back for the job.
+    let calls = try [job("x", key: "theirs"), job("y")].map { job in
+      Task { try await client.rerank(job, timeout: .seconds(30), cancelsJob: true) }
+    }
+    try await before.has(jobs: calls.count)
+    await first.stop()
+    let after = FakeJobs(answers: false)
+    let second = try after.queue(at: first.endpoint.text)
+    try await after.has(jobs: calls.count)
+    for call in calls {
+      call.cancel()
+      await #expect(throws: CallError.self) { try await call.value }
+    }
+    _ = try await second.arrival { $0.calls(.cancel) }
+    #expect(second.arrivals.count { $0.envelope.calls(.get) } == 1)
+    #expect(second.arrivals.count { $0.envelope.calls(.cancel) } == 1)
+    await client.close()
+  }
+
   @Test func unkeyedSubmitIsMadeOnce() async throws {
     let hanging = FakeJobs(answers: false)
     let first = try hanging.queue()
@@ -157,5 +180,11 @@ import ZeroMQ
     #expect(try RetryJobsRequest(serializedBytes: sent[2].1).jobIds == [7])
     #expect(try CancelRequest(serializedBytes: sent[3].1).jobID == 9)
     await client.close()
+  }
+}
+
+extension Envelope {
+  fileprivate func calls(_ method: RerankdProtocol.Method) -> Bool {
+    if case .open(let head, _) = body { head.method == method.rawValue } else { false }
   }
 }
