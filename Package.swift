@@ -202,7 +202,7 @@ let package = Package(
     .testTarget(
       name: "rerankctlTests",
       dependencies: [
-        "rerankctl", "Evaluation", "RerankdProtocol", "TestSupport", argumentParser, protobuf,
+        "rerankctl", "EmbeddedEngine", "Evaluation", "RerankdProtocol", "TestSupport", argumentParser, protobuf,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -183,8 +183,9 @@ public final class EmbeddedModel: Sendable {
         throw EmbeddedEngineError(
           code: .goldenMismatch,
           message: "model \(name) gives the logit \(logit) to a golden pair whose logit is "
-            + "\(pair.logit) (\"\(pair.query)\", \"\(pair.document)\"): its file is damaged, or the "
-            + "kernel path \(network.path.rawValue) computes wrongly on this machine")
+            + "\(pair.logit) (\"\(pair.query)\", \"\(pair.document)\"): its file is damaged, "
+            + "\(network.precision.rawValue) is too coarse for its weights, or the kernel path "
+            + "\(network.path.rawValue) computes wrongly on this machine")
       }
     }
   }

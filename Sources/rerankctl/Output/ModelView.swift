@@ -129,7 +129,8 @@ extension ModelCheck.Report {
       return
         "speed \(speed.precision): \(rate) pairs a CPU-second at \(speed.tokensPerPair) tokens\n"
     }
-    return checklist.joined() + speeds.joined()
+    let unfit = unfitPrecisions.map { "not to be used in \($0)\n" }
+    return checklist.joined() + speeds.joined() + unfit.joined()
       + "\(model) \(passed ? "can be used" : "cannot be used")\n"
   }
 }
