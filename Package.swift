@@ -202,7 +202,8 @@ let package = Package(
     .testTarget(
       name: "rerankctlTests",
       dependencies: [
-        "rerankctl", "EmbeddedEngine", "Evaluation", "RerankdProtocol", "TestSupport", argumentParser, protobuf,
+        "rerankctl", "EmbeddedEngine", "Evaluation", "RerankdProtocol", "TestSupport",
+        argumentParser, protobuf,
       ],
       swiftSettings: strict),
     .testTarget(
