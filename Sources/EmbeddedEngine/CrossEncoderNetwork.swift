@@ -33,8 +33,8 @@ protocol CrossEncoderNetwork: Sendable {
   /// Bytes that a shared prefix takes for each of its tokens; 0 where nothing can be shared.
   var prefixBytesPerToken: Int { get }
 
-  /// What the pairs that begin with these tokens, a ``sharedPart``, have in common; nil where nothing
-  /// can be shared.
+  /// What the pairs that begin with these tokens, a ``sharedPart``, have in common; nil where
+  /// nothing can be shared.
   ///
   /// - Parameters:
   ///   - scratch: as for a batch of one pair with these tokens.

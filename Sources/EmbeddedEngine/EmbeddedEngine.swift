@@ -4,19 +4,19 @@ import Tokenization
 
 /// Scores pairs on this machine's cores with cross-encoders in memory.
 ///
-/// A call to ``score(_:progress:)`` becomes a `ScoringJob`, which waits in the `JobLine`. `LanePool`
-/// has one thread a core. A free lane fills one batch with documents of the job that has waited
-/// longest for its turn and, where there is room, of those behind it; encodes their pairs, runs the
-/// model (a `CrossEncoderNetwork`) over all of them at once and writes down their logits (`LaneWork`).
-/// So many small jobs share a batch, a large one spreads over all lanes, and none waits for another
-/// to end. A score depends on the pair alone, bit for bit: not on its batch, its lane or its
-/// neighbours. Documents of a job that are the same are scored once. What its pairs have in common is
-/// computed once (`PrefixCache`): with a decoder what they begin with, with a segmented model, as the
-/// built-in one is, the query.
+/// A call to ``score(_:progress:)`` becomes a `ScoringJob`, which waits in the `JobLine`.
+/// `LanePool` has one thread a core. A free lane fills one batch with documents of the job that has
+/// waited longest for its turn and, where there is room, of those behind it; encodes their pairs,
+/// runs the model (a `CrossEncoderNetwork`) over all of them at once and writes down their logits
+/// (`LaneWork`). So many small jobs share a batch, a large one spreads over all lanes, and none
+/// waits for another to end. A score depends on the pair alone, bit for bit: not on its batch, its
+/// lane or its neighbours. Documents of a job that are the same are scored once. What its pairs
+/// have in common is computed once (`PrefixCache`): with a decoder what they begin with, with a
+/// segmented model, as the built-in one is, the query.
 ///
 /// A model (``EmbeddedModel``) is a Hugging Face folder or the file inside the binary; both are a
-/// `WeightSource`, from which the network takes its tensors by name; a `PackedLinear` packs them for
-/// the kernels in C (`CEngineKernels`).
+/// `WeightSource`, from which the network takes its tensors by name; a `PackedLinear` packs them
+/// for the kernels in C (`CEngineKernels`).
 public final class EmbeddedEngine: RerankEngine {
   public let name = "embedded"
   private let modelsByName: [String: EmbeddedModel]

@@ -6,15 +6,16 @@ public struct EmbeddedEngineConfiguration: Sendable, Equatable {
   public var precision: PrecisionSetting
   /// Threads that score, each busy with one batch of pairs at a time.
   public var laneCount: Int
-  /// Tokens that a lane works on at a time, of one job or several: 512 of them use the caches as well
-  /// as more would. A batch's time is what progress, cancellation and deadlines wait for, and its
-  /// scratch is the lane's memory (about 14 kB a token with MiniLM-L6). A pair above it goes alone.
+  /// Tokens that a lane works on at a time, of one job or several: 512 of them use the caches as
+  /// well as more would. A batch's time is what progress, cancellation and deadlines wait for, and
+  /// its scratch is the lane's memory (about 14 kB a token with MiniLM-L6). A pair above it goes
+  /// alone.
   public var chunkTokensMax: Int
   /// Calls to `score` that are waiting or under way; more are refused.
   public var jobsMax: Int
-  /// Memory for what the pairs of jobs begin with, where a model computes it once for a job. A token
-  /// takes 224 kB with a Qwen3 of 0.6 billion weights, 3 kB with the built-in model. 0 computes each
-  /// pair whole.
+  /// Memory for what the pairs of jobs begin with, where a model computes it once for a job. A
+  /// token takes 224 kB with a Qwen3 of 0.6 billion weights, 3 kB with the built-in model. 0
+  /// computes each pair whole.
   public var prefixBytesMax: Int
 
   public init(
@@ -28,7 +29,8 @@ public struct EmbeddedEngineConfiguration: Sendable, Equatable {
     self.prefixBytesMax = prefixBytesMax
   }
 
-  /// A core is left to the rest of the process, and to the ledger where it runs on the same machine.
+  /// A core is left to the rest of the process, and to the ledger where it runs on the same
+  /// machine.
   public static var defaultLaneCount: Int {
     max(1, ProcessInfo.processInfo.activeProcessorCount - 1)
   }

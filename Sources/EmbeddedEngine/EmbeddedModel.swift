@@ -130,8 +130,8 @@ public final class EmbeddedModel: Sendable {
     try check(manifest.golden)
   }
 
-  /// The same model with its last layer computed for all tokens, though the score is read off one: for
-  /// measuring what leaving that out saves.
+  /// The same model with its last layer computed for all tokens, though the score is read off one:
+  /// for measuring what leaving that out saves.
   package func computingWholeLastLayer() -> EmbeddedModel {
     guard var network = network as? BertNetwork else { return self }
     network.computesWholeLastLayer = true
@@ -162,8 +162,8 @@ public final class EmbeddedModel: Sendable {
     return path
   }
 
-  /// How far a golden pair's logit may be from the manifest's, as a part of it where it is beyond 1:
-  /// rounding stays well below, and a wrong weight, kernel or token goes far beyond.
+  /// How far a golden pair's logit may be from the manifest's, as a part of it where it is beyond
+  /// 1: rounding stays well below, and a wrong weight, kernel or token goes far beyond.
   static func goldenTolerance(_ precision: Precision) -> Float {
     switch precision {
     case .fp32: 1e-3

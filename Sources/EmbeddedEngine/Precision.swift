@@ -24,11 +24,11 @@ public enum Precision: String, Sendable, CaseIterable {
 
 /// Which precision a model is to be computed in.
 ///
-/// Over 2,050 real pairs bf16 moves no logit of a BERT by more than 3% of the logits' standard deviation
-/// on any path, and so `auto` takes it wherever it is faster than fp32. int8 is faster still and moves
-/// some by a quarter of it, at a correlation above 0.998; with the model in the binary by a sixth,
-/// above 0.999. Whoever wants it says so. Decoders are large, and what bounds them is memory: `auto`
-/// halves their weights.
+/// Over 2,050 real pairs bf16 moves no logit of a BERT by more than 3% of the logits' standard
+/// deviation on any path, and so `auto` takes it wherever it is faster than fp32. int8 is faster
+/// still and moves some by a quarter of it, at a correlation above 0.998; with the model in the
+/// binary by a sixth, above 0.999. Whoever wants it says so. Decoders are large, and what bounds
+/// them is memory: `auto` halves their weights.
 public enum PrecisionSetting: String, Sendable, CaseIterable {
   /// Where the machine has instructions for bfloat16, w8a16 for a decoder and bf16 for the others;
   /// else fp32.

@@ -10,17 +10,18 @@ public import ServiceLifecycle
 
 /// HTTP in front of a queue: clients of the usual rerank APIs become its producers.
 ///
-/// A request takes this way. ``ConnectionHandler`` watches its bytes: headers, body and response have
-/// their time, and a client that goes away is noticed. ``GatewayResponder`` finds the ``Route``, asks
-/// ``AccessControl`` whose token it is, bounds what all requests hold (``RequestGate``) and reads the
-/// body. The body, in whichever API's words, becomes a ``RerankBody``, that a job, and
-/// ``GatewayOperations`` has the queue do it and writes the answer. Whatever goes wrong on the way is
-/// an ``APIError``, written as the client's API does (``ErrorStyle``).
+/// A request takes this way. ``ConnectionHandler`` watches its bytes: headers, body and response
+/// have their time, and a client that goes away is noticed. ``GatewayResponder`` finds the
+/// ``Route``, asks ``AccessControl`` whose token it is, bounds what all requests hold
+/// (``RequestGate``) and reads the body. The body, in whichever API's words, becomes a
+/// ``RerankBody``, that a job, and ``GatewayOperations`` has the queue do it and writes the answer.
+/// Whatever goes wrong on the way is an ``APIError``, written as the client's API does
+/// (``ErrorStyle``).
 ///
 /// The gateway keeps nothing. A synchronous request is a job with a key, the client's or a new one,
 /// so it is asked again after a restart of the queue; its deadline is the client's timeout; and a
-/// client that goes away ends its job unless the key was its own. Any number of gateways may stand in
-/// front of one queue.
+/// client that goes away ends its job unless the key was its own. Any number of gateways may stand
+/// in front of one queue.
 public struct Gateway: Service {
   private let configuration: GatewayConfiguration
   private let budget: BudgetCounter
@@ -75,8 +76,8 @@ public struct Gateway: Service {
         checkInterval: configuration.tokenFileCheckInterval, logger: logger))
   }
 
-  /// Serves until the task is cancelled or a graceful shutdown is asked for; then requests under way
-  /// have their grace.
+  /// Serves until the task is cancelled or a graceful shutdown is asked for; then requests under
+  /// way have their grace.
   ///
   /// - Throws: ``GatewayError`` when it cannot listen.
   public func run() async throws {

@@ -58,8 +58,8 @@ public struct GatewayConfiguration: Sendable {
 }
 
 extension GatewayConfiguration {
-  /// The first value that cannot work: its key, as the configuration file has it, and what is wanted
-  /// there; nil when all is well.
+  /// The first value that cannot work: its key, as the configuration file has it, and what is
+  /// wanted there; nil when all is well.
   public var firstProblem: (key: String, message: String)? {
     if !(0...65_535).contains(port) { return ("listen", "the port must be from 0 to 65535") }
     if (certificateFile == nil) != (keyFile == nil) {

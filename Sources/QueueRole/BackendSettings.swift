@@ -42,7 +42,8 @@ public struct BreakerSettings: Sendable, Equatable {
   public var failureShareMax = 0.5
   public var requestsMin = 20
   public var requestsWindow = 100
-  /// The first rest; each that follows without a success in between is twice as long, up to the cap.
+  /// The first rest; each that follows without a success in between is twice as long, up to the
+  /// cap.
   public var restMs: Int64 = 5_000
   public var restCapMs: Int64 = 120_000
 

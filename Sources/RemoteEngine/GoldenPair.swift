@@ -1,8 +1,8 @@
 import Scoring
 import Synchronization
 
-/// A pair of documents whose order is beyond doubt. A model that is served without its prompt template
-/// gives noise, and ranks them wrongly half of the time.
+/// A pair of documents whose order is beyond doubt. A model that is served without its prompt
+/// template gives noise, and ranks them wrongly half of the time.
 enum GoldenPair {
   static let query = "What is the capital of France?"
   static let relevant = "Paris is the capital of France and its largest city."
@@ -47,8 +47,8 @@ final class GoldenPairGate: Sendable {
   }
 
   /// - Parameter isRankedRightly: asks the backend. One job asks while others wait.
-  /// - Throws: ``EngineError`` FAILED_PRECONDITION, which spends no attempt and rests the model; what
-  ///   `isRankedRightly` throws.
+  /// - Throws: ``EngineError`` FAILED_PRECONDITION, which spends no attempt and rests the model;
+  ///   what `isRankedRightly` throws.
   func pass(
     _ backend: String, _ model: String, isRankedRightly: () async throws -> Bool
   ) async throws {

@@ -21,8 +21,8 @@ public final class RemoteRerankEngine: RerankEngine {
   private static let progressInterval = Duration.seconds(1)
 
   /// - Parameter environment: where tokens and the proxy's credentials are looked up.
-  /// - Throws: ``RemoteEngineConfiguration/Invalid``, for a tokenizer or a certificate that cannot be
-  ///   used as well.
+  /// - Throws: ``RemoteEngineConfiguration/Invalid``, for a tokenizer or a certificate that cannot
+  ///   be used as well.
   public init(
     _ configuration: RemoteEngineConfiguration, environment: [String: String], logger: Logger
   ) throws {

@@ -52,8 +52,8 @@ extension QueueClient {
   /// Submits a job and waits for its end, across restarts of the queue.
   ///
   /// When the time is over, or the task is cancelled, the job goes on unless `cancelsJob`.
-  /// - Parameter cancelsJob: the job is cancelled with the call, if this call created it: also after a
-  ///   restart of the queue, where the job's key was made here.
+  /// - Parameter cancelsJob: the job is cancelled with the call, if this call created it: also
+  ///   after a restart of the queue, where the job's key was made here.
   /// - Returns: the terminal outcome, whatever it is.
   /// - Throws: `CallError` when the job was refused or the call failed.
   public func rerank(
@@ -75,8 +75,8 @@ extension QueueClient {
   }
 
   /// A call that was made again after a restart of the queue found its job there and did not create
-  /// it: the queue does not end the job with the call then, and nobody else knows its key. Best effort,
-  /// since nobody waits for it; what is missed ends at the job's deadline.
+  /// it: the queue does not end the job with the call then, and nobody else knows its key. Best
+  /// effort, since nobody waits for it; what is missed ends at the job's deadline.
   private func cancelLeftOver(tenant: String, key: String) {
     Task {
       guard let details = try? await self.job(tenant: tenant, idempotencyKey: key),

@@ -1,6 +1,6 @@
-/// Leave to send requests to remote backends. Their limits and their health belong to the queue, since
-/// N workers would make them N times; an engine asks before each request, and what comes of the
-/// request is reported by how `request` ends.
+/// Leave to send requests to remote backends. Their limits and their health belong to the queue,
+/// since N workers would make them N times; an engine asks before each request, and what comes of
+/// the request is reported by how `request` ends.
 public protocol BackendAdmission: Sendable {
   /// Waits until the backend takes one more request, and runs it.
   ///
@@ -8,8 +8,8 @@ public protocol BackendAdmission: Sendable {
   ///   - tokens: what the request will cost, as far as the engine can tell.
   ///   - request: sends the request. What its ``EngineError`` says of the backend
   ///     (``EngineError/backendFault``) counts for all workers.
-  /// - Throws: what `request` throws; ``EngineError`` that does not spend the attempt when the backend
-  ///   rests; `CancellationError`.
+  /// - Throws: what `request` throws; ``EngineError`` that does not spend the attempt when the
+  ///   backend rests; `CancellationError`.
   func withPermit<Answer: Sendable>(
     backend: String, tokens: Int, _ request: @Sendable () async throws -> Answer
   ) async throws -> Answer

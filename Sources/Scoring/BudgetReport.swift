@@ -31,8 +31,8 @@ public struct BudgetReport: Sendable {
   public struct Passage: Sendable, Equatable {
     /// The document's position in the request.
     public var document: Int
-    /// Where a window's text lies in its document's (``RerankContent/text``), in bytes of UTF-8; nil
-    /// for a whole document.
+    /// Where a window's text lies in its document's (``RerankContent/text``), in bytes of UTF-8;
+    /// nil for a whole document.
     public var window: Range<Int>?
 
     public init(document: Int, window: Range<Int>? = nil) {
@@ -96,8 +96,8 @@ public struct BudgetReport: Sendable {
   /// Positions of the documents that can be scored, ascending.
   public var acceptedDocuments: [Int] { accepted.map(\.index) }
 
-  /// What ``acceptedRequest`` has as its documents: those that can be scored, ascending, a long one as
-  /// its windows where the request asked for that.
+  /// What ``acceptedRequest`` has as its documents: those that can be scored, ascending, a long one
+  /// as its windows where the request asked for that.
   public var passages: [Passage] {
     accepted.flatMap { document in
       document.windows?.map { Passage(document: document.index, window: $0) }
@@ -120,8 +120,9 @@ public struct BudgetReport: Sendable {
     return windows.map { RerankContent(parts: images + [.text(text.bytes($0))]) }
   }
 
-  /// Why the request as a whole is refused, when each of its documents has to be scored; nil when all
-  /// can be. It names the first ``namedDocumentsMax`` documents and says how many more there are.
+  /// Why the request as a whole is refused, when each of its documents has to be scored; nil when
+  /// all can be. It names the first ``namedDocumentsMax`` documents and says how many more there
+  /// are.
   public var rejection: EngineError? {
     guard !refusedDocuments.isEmpty else { return nil }
     var sentences = refusedDocuments.prefix(Self.namedDocumentsMax).map(\.message)
@@ -132,8 +133,8 @@ public struct BudgetReport: Sendable {
         + sentences.joined(separator: "; "))
   }
 
-  /// What scoring ``passages`` takes: the sum over their pairs, as rerank servers report it, since the
-  /// model reads the query again with each.
+  /// What scoring ``passages`` takes: the sum over their pairs, as rerank servers report it, since
+  /// the model reads the query again with each.
   public func usage() -> TokenUsage {
     let tokens = accepted.reduce(0) { sum, document in
       if let textTokens = document.textTokens {

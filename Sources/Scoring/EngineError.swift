@@ -1,4 +1,5 @@
-/// Why an engine could not score: a gRPC status code, a sentence, and whether another attempt can help.
+/// Why an engine could not score: a gRPC status code, a sentence, and whether another attempt can
+/// help.
 public struct EngineError: Error, Sendable, CustomStringConvertible {
   /// The gRPC status codes that engines use, with google.rpc.Code's numbers.
   public enum Code: UInt32, Sendable {

@@ -18,8 +18,8 @@ public protocol RerankEngine: Sendable {
   ///
   /// - Parameters:
   ///   - request: at least one document; every pair fits the model's context.
-  ///   - progress: called by whatever does the work each time some of it is done, from any thread. The
-  ///     job's lease lives by it, so an engine that hangs must not call it.
+  ///   - progress: called by whatever does the work each time some of it is done, from any thread.
+  ///     The job's lease lives by it, so an engine that hangs must not call it.
   /// - Returns: one score a document, in the request's order, but for those of
   ///   ``ScoringResult/failures``.
   /// - Throws: ``EngineError``; `CancellationError` when the task was cancelled.
@@ -99,8 +99,8 @@ public struct ScoringRequest: Sendable {
   public var jobID: String
   /// W3C trace context of the submitter, passed on to remote backends.
   public var traceparent: String?
-  /// Whether a document that cannot be scored is listed in ``ScoringResult/failures`` while the others
-  /// are scored; else it fails the request.
+  /// Whether a document that cannot be scored is listed in ``ScoringResult/failures`` while the
+  /// others are scored; else it fails the request.
   public var isolatesFailures = false
   /// What stands between the engine and its backend.
   public var admission: any BackendAdmission = UnlimitedAdmission()

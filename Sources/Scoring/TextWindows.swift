@@ -1,9 +1,9 @@
 /// Splits a text into windows of at most so many tokens, each of which shares the end of the one
 /// before it.
 ///
-/// Windows are cut between characters, and each is counted as the text that it is: what a cut splits
-/// within a word counts as the tokens that it then makes. A window without a visible character is
-/// left out.
+/// Windows are cut between characters, and each is counted as the text that it is: what a cut
+/// splits within a word counts as the tokens that it then makes. A window without a visible
+/// character is left out.
 struct TextWindows {
   enum Problem: Error, Equatable {
     /// The character at this byte alone has more tokens than a window takes.

@@ -2,8 +2,8 @@
 /// sent to an engine, and counts what the pairs take.
 ///
 /// A pair takes the query's tokens, the document's, those of both sides' images and the model's
-/// reserve for the prompt's own text. The query is counted once for all documents. Exact counting is
-/// put off where a document fits whatever its tokens are (``TokenCounter/countMax(_:)``): most
+/// reserve for the prompt's own text. The query is counted once for all documents. Exact counting
+/// is put off where a document fits whatever its tokens are (``TokenCounter/countMax(_:)``): most
 /// engines report what they used, and then nobody needs the count (``BudgetReport/usage()``).
 public struct TokenBudget: Sendable {
   /// What happens to a pair that exceeds the context.
@@ -21,8 +21,8 @@ public struct TokenBudget: Sendable {
   private let documentTokensMax: Int?
   private let windowLimits: WindowLimits
 
-  /// - Parameter documentTokensMax: each document's text is shortened to so many tokens before it is
-  ///   held against the context; nil: it is not.
+  /// - Parameter documentTokensMax: each document's text is shortened to so many tokens before it
+  ///   is held against the context; nil: it is not.
   public init(
     model: EngineModel, counter: any TokenCounter, policy: Policy, documentTokensMax: Int? = nil,
     windowLimits: WindowLimits = WindowLimits()

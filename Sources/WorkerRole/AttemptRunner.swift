@@ -4,7 +4,8 @@ import Scoring
 import SwiftProtobuf
 
 /// One attempt at one job: reads the request, holds every pair against the model's budget, has the
-/// engine score what fits, ranks. Whatever goes wrong becomes the attempt's outcome and nothing else.
+/// engine score what fits, ranks. Whatever goes wrong becomes the attempt's outcome and nothing
+/// else.
 struct AttemptRunner: Sendable {
   /// Where a model's jobs go.
   struct ServedModel: Sendable {

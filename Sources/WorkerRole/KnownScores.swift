@@ -5,17 +5,17 @@ import SwiftProtobuf
 
 /// What earlier attempts at a job have scored, so that this one pays only for what is missing.
 ///
-/// Scores hold for the engine and the model that made them. The engine's name is known before; by which
-/// model it scores only its answer tells. So the rest is scored first, and when the answer comes from
-/// another model, or is of another kind, what was known is scored as well.
+/// Scores hold for the engine and the model that made them. The engine's name is known before; by
+/// which model it scores only its answer tells. So the rest is scored first, and when the answer
+/// comes from another model, or is of another kind, what was known is scored as well.
 struct KnownScores: Sendable {
   typealias Score = @Sendable (ScoringRequest) async throws -> ScoringResult
 
   private var known: Scoring.PartialScores?
 
   /// - Parameters:
-  ///   - bytes: a serialized rerankd.v1.PartialScores; empty for a first attempt. What cannot be read or
-  ///     belongs to another engine is left aside.
+  ///   - bytes: a serialized rerankd.v1.PartialScores; empty for a first attempt. What cannot be
+  ///     read or belongs to another engine is left aside.
   ///   - texts: how many documents the engine is to score.
   init(_ bytes: Data, engine: String, texts: Int) {
     guard !bytes.isEmpty, let message = try? RerankdProtocol.PartialScores(serializedBytes: bytes),

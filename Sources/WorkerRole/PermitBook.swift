@@ -1,11 +1,12 @@
 import RerankdProtocol
 import SwiftProtobuf
 
-/// The permits that a session has asked for, or has to ask for. Part of `WorkerSession`, and like it
-/// without I/O.
+/// The permits that a session has asked for, or has to ask for. Part of `WorkerSession`, and like
+/// it without I/O.
 ///
-/// A permit belongs to the stream on which it was asked for. When that is lost the queue takes it back:
-/// what still waits is asked for anew, and a request under way goes on without one, unreported.
+/// A permit belongs to the stream on which it was asked for. When that is lost the queue takes it
+/// back: what still waits is asked for anew, and a request under way goes on without one,
+/// unreported.
 ///
 /// Each permit is in one of three states:
 /// - waiting → granted, gone (refused, or given up)

@@ -6,9 +6,9 @@ import SwiftProtobuf
 ///
 ///     documents ─budget▶ passages ─engine▶ scores ─▶ one score or one failure a document
 ///
-/// Documents that cannot be scored have no passage; one that was split into windows has several, and
-/// has the score of the best of them. So positions differ between the job and the engine's request, and
-/// this type alone knows both.
+/// Documents that cannot be scored have no passage; one that was split into windows has several,
+/// and has the score of the best of them. So positions differ between the job and the engine's
+/// request, and this type alone knows both.
 struct ScoringPlan {
   /// For the engine: a document for each passage. Empty where no document can be scored.
   let request: ScoringRequest
@@ -18,8 +18,8 @@ struct ScoringPlan {
   private let topN: Int
 
   /// - Parameter scoring: the job's documents, all of them.
-  /// - Throws: ``EngineError`` INVALID_ARGUMENT when the request cannot be scored, or when one of its
-  ///   documents cannot and the job asks for all.
+  /// - Throws: ``EngineError`` INVALID_ARGUMENT when the request cannot be scored, or when one of
+  ///   its documents cannot and the job asks for all.
   init(
     _ job: RerankRequest, scoring: ScoringRequest, model: EngineModel, counter: any TokenCounter,
     windowLimits: WindowLimits
@@ -44,7 +44,8 @@ struct ScoringPlan {
   }
 
   /// - Parameter scored: of ``request``; nil where there was nothing to score.
-  /// - Throws: ``EngineError`` INTERNAL when the engine's scores are not one number for each passage.
+  /// - Throws: ``EngineError`` INTERNAL when the engine's scores are not one number for each
+  ///   passage.
   func result(
     of scored: ScoringResult?, model: EngineModel, engine: String
   ) throws(EngineError) -> RerankResult {
@@ -117,7 +118,8 @@ struct ScoringPlan {
 
   /// The passage with the highest ranking key, the first of equal ones.
   ///
-  /// - Throws: the failure of one of them: what a document says may lie in the window that is missing.
+  /// - Throws: the failure of one of them: what a document says may lie in the window that is
+  ///   missing.
   private func best(
     of own: ArraySlice<Result<DocumentScore, EngineError>>
   ) throws(EngineError) -> (passage: Int, score: DocumentScore) {

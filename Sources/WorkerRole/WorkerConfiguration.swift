@@ -12,7 +12,8 @@ public struct WorkerConfiguration: Sendable, Equatable {
   public var creditBytes = 64 << 20
 
   /// How long a job may take here, when its own deadline is not nearer: a backstop. An engine that
-  /// hangs loses its jobs by their leases long before, and the largest job takes a core most of an hour.
+  /// hangs loses its jobs by their leases long before, and the largest job takes a core most of an
+  /// hour.
   public var jobTimeout = Duration.seconds(3_600)
   /// Documents of one job.
   public var documentsMax = 100_000
@@ -34,8 +35,8 @@ public struct WorkerConfiguration: Sendable, Equatable {
   /// How often engines that could not tell their models are asked again.
   public var modelRefreshInterval = Duration.seconds(10)
 
-  /// - Parameter lanes: how many jobs the engines work on at a time; four times as many are held, so
-  ///   that no lane waits for the queue.
+  /// - Parameter lanes: how many jobs the engines work on at a time; four times as many are held,
+  ///   so that no lane waits for the queue.
   public init(workerID: String? = nil, lanes: Int = 4) {
     self.workerID = workerID ?? Self.defaultWorkerID()
     creditJobs = 4 * lanes

@@ -27,8 +27,8 @@ extension WorkerSession {
     return [.refuse(refusal.permitID, retryAfter: retryAfter, reason: refusal.reason)]
   }
 
-  /// Whether a request may be sent now under a permit that was granted; else the permit is given back, and
-  /// another has to be asked for.
+  /// Whether a request may be sent now under a permit that was granted; else the permit is given
+  /// back, and another has to be asked for.
   mutating func begin(_ id: UInt64, now: Duration) -> (begins: Bool, actions: [Action]) {
     permits.begin(id, now: now) ? (true, []) : (false, endPermit(id, .unused))
   }

@@ -2,8 +2,8 @@ import RerankdProtocol
 import Scoring
 import SwiftProtobuf
 
-/// A worker's side of the work stream, without I/O: what it holds, what it owes the queue and what is
-/// to be done next. The shell feeds it events and carries out its actions, in order.
+/// A worker's side of the work stream, without I/O: what it holds, what it owes the queue and what
+/// is to be done next. The shell feeds it events and carries out its actions, in order.
 ///
 /// Each job held is in one of three states:
 /// - running → ended (the engine answered), released (shutdown), gone (revoked or not adopted)
@@ -156,8 +156,8 @@ extension WorkerSession {
       $0.models = models
       $0.creditJobs = UInt32(clamping: configuration.creditJobs)
       $0.creditBytes = UInt64(clamping: configuration.creditBytes)
-      // What has ended is listed too: the queue then takes its outcome, which follows at once, as that
-      // of a lease that stands.
+      // What has ended is listed too: the queue then takes its outcome, which follows at once, as
+      // that of a lease that stands.
       $0.held = jobs.all.map(\.lease)
       $0.version = version
       $0.host = host

@@ -167,8 +167,8 @@ extension WorkerShell {
     stream?.cancel()
   }
 
-  /// Asks until the engine can tell. Its models are served from then on; jobs for models that nobody
-  /// serves yet wait in the queue, and cost no attempts.
+  /// Asks until the engine can tell. Its models are served from then on; jobs for models that
+  /// nobody serves yet wait in the queue, and cost no attempts.
   private func learnModels(of index: Int) async {
     while !Task.isCancelled {
       do {
@@ -264,8 +264,8 @@ extension WorkerShell {
   }
 }
 
-/// Progress of one job on its way to the session: however often the engine reports, at most one signal
-/// waits.
+/// Progress of one job on its way to the session: however often the engine reports, at most one
+/// signal waits.
 final class ProgressSignal: Sendable {
   let lease: LeaseRef
   private let signals: AsyncStream<ProgressSignal>.Continuation

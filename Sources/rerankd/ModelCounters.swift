@@ -4,8 +4,8 @@ import Scoring
 import Synchronization
 import Tokenization
 
-/// How the tokens of the catalogue's models are counted where no engine runs: each model's tokenizer
-/// is loaded when it is first asked for, and kept.
+/// How the tokens of the catalogue's models are counted where no engine runs: each model's
+/// tokenizer is loaded when it is first asked for, and kept.
 final class ModelCounters: Sendable {
   private let models: [ModelSettings]
   private let loaded = Mutex<[String: any TokenCounter]>([:])

@@ -31,8 +31,8 @@ import Tokenization
       documents: documents.map { RerankContent(text: $0) }, remaining: remaining)
   }
 
-  /// Scores requests together: all of them wait while the engine's only lane is held by a job of its
-  /// own, and are then in as few batches as hold them.
+  /// Scores requests together: all of them wait while the engine's only lane is held by a job of
+  /// its own, and are then in as few batches as hold them.
   private func scored(
     _ requests: [ScoringRequest], by engine: EmbeddedEngine
   ) async throws -> [Result<ScoringResult, any Error>] {

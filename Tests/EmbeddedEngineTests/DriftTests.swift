@@ -6,12 +6,12 @@ import Testing
 
 @testable import EmbeddedEngine
 
-/// The rounded precisions against fp32, over real pairs. In bf16 no logit is farther away than 5% of
-/// the logits' standard deviation, and the correlation is 0.999 or more; int8 does not hold that, and
-/// with some weights w8a16 does not, which is why `auto` takes neither for a BERT.
+/// The rounded precisions against fp32, over real pairs. In bf16 no logit is farther away than 5%
+/// of the logits' standard deviation, and the correlation is 0.999 or more; int8 does not hold
+/// that, and with some weights w8a16 does not, which is why `auto` takes neither for a BERT.
 ///
-/// `RERANKD_TEST_DRIFT_PAIRS` says over how many pairs, and has every path measured; without it there
-/// are few, on the machine's best path. All paths come to the same 8-bit integers.
+/// `RERANKD_TEST_DRIFT_PAIRS` says over how many pairs, and has every path measured; without it
+/// there are few, on the machine's best path. All paths come to the same 8-bit integers.
 @Suite struct DriftTests {
   static let pairsAsked = ProcessInfo.processInfo.environment["RERANKD_TEST_DRIFT_PAIRS"]
     .flatMap(Int.init)

@@ -41,8 +41,8 @@ import Testing
     }
   }
 
-  /// Tiny layers with weights larger than trained ones' make rounding large; real models are held to
-  /// far less. What this sees is a scale, a bias or a layer that went missing.
+  /// Tiny layers with weights larger than trained ones' make rounding large; real models are held
+  /// to far less. What this sees is a scale, a bias or a layer that went missing.
   @Test(arguments: FamilyModel.allCases, ways)
   func logitsFollowTheReferences(model: FamilyModel, way: Way) throws {
     let golden = try model.golden()
@@ -60,9 +60,9 @@ import Testing
     }
   }
 
-  /// What `auto` takes for a decoder. Over 2,000 of these pairs its largest drift is 12 to 19% of the
-  /// logits' standard deviation, where bf16's is 4 to 6%: weights of a few normal numbers a row keep
-  /// less in 8 bits than a trained model's long rows. The order hardly changes.
+  /// What `auto` takes for a decoder. Over 2,000 of these pairs its largest drift is 12 to 19% of
+  /// the logits' standard deviation, where bf16's is 4 to 6%: weights of a few normal numbers a row
+  /// keep less in 8 bits than a trained model's long rows. The order hardly changes.
   @Test(arguments: [FamilyModel.qwen3Tied, .qwen3Untied, .qwen3Classifier])
   func decodersInEightBitWeightsKeepTheirOrder(model: FamilyModel) throws {
     var random = Noise(seed: 21)

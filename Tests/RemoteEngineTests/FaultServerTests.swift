@@ -76,8 +76,8 @@ struct FaultServerTests {
   }
 }
 
-/// Answers well more often than not. Its failures of the moment differ in their words, as real ones do;
-/// poison fails alike each time.
+/// Answers well more often than not. Its failures of the moment differ in their words, as real ones
+/// do; poison fails alike each time.
 private final class FaultServer: Sendable {
   private struct State {
     var random: Seeded

@@ -5,7 +5,8 @@ import NIOPosix
 import NIOSSL
 import TestSupport
 
-/// A rerank server behind TLS on a free port of this machine, which gives every request the same answer.
+/// A rerank server behind TLS on a free port of this machine, which gives every request the same
+/// answer.
 final class TLSServer: Sendable {
   static func file(_ name: String) -> String {
     PackageFolder.url.appending(path: "Tests/Fixtures/tls/\(name)").path
@@ -14,7 +15,8 @@ final class TLSServer: Sendable {
   let port: Int
   private let channel: any Channel
 
-  /// - Parameter asksForCertificate: whether a client without a certificate of the authority is refused.
+  /// - Parameter asksForCertificate: whether a client without a certificate of the authority is
+  ///   refused.
   init(answer: String, asksForCertificate: Bool = false) async throws {
     var tls = TLSConfiguration.makeServerConfiguration(
       certificateChain: try NIOSSLCertificate.fromPEMFile(Self.file("server.pem"))

@@ -173,7 +173,8 @@ private final class Outage: Sendable {
   }
 }
 
-/// Counts requests in a sliding window, as a backend with a limit does, and refuses what is over it.
+/// Counts requests in a sliding window, as a backend with a limit does, and refuses what is over
+/// it.
 private final class RequestMeter: Sendable {
   private struct State {
     var times: [ContinuousClock.Instant] = []

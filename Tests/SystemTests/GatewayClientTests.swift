@@ -43,7 +43,8 @@ extension SystemTests {
       guard let environment = try await environment() else { return }
       try await RunningSystem.run { system in
         let gateway = try await system.startGateway()
-        // The models are a deployment's own. With this one's named, requests come as far as the engine.
+        // The models are a deployment's own. With this one's named, requests come as far as the
+        // engine.
         let description = try String(
           contentsOf: PackageFolder.url.appending(path: "protocol/openapi.yaml"), encoding: .utf8
         ).replacing("examples: [builtin]", with: "enum: [builtin]")

@@ -185,7 +185,8 @@ extension SystemTests {
       }
     }
 
-    /// Worker A asks the gateway as it would ask a hub; behind the gateway, worker B has the engine.
+    /// Worker A asks the gateway as it would ask a hub; behind the gateway, worker B has the
+    /// engine.
     @Test func aWholeCircleRanksAsTheEngineDoes() async throws {
       try await RunningSystem.run { inner in
         let gateway = try await inner.startGateway()

@@ -5,9 +5,9 @@ import RerankdProtocol
 import Synchronization
 import TestSupport
 
-/// A queue and its workers, started from the binaries that were built with the tests, on ipc sockets
-/// and a ledger in a folder of their own. Only processes that it started are ever signalled, and what
-/// still runs when a test ends is killed.
+/// A queue and its workers, started from the binaries that were built with the tests, on ipc
+/// sockets and a ledger in a folder of their own. Only processes that it started are ever
+/// signalled, and what still runs when a test ends is killed.
 final class RunningSystem: Sendable {
   let folder: TemporaryFolder
   private let state = Mutex(State())

@@ -6,7 +6,8 @@ import TestSupport
 import Testing
 
 extension SystemTests {
-  /// `rerankd up`: a queue, workers and a gateway that are kept running, and end with their supervisor.
+  /// `rerankd up`: a queue, workers and a gateway that are kept running, and end with their
+  /// supervisor.
   @Suite struct SupervisionTests {
     private func withSupervisor(
       gateway: [String] = ["--no-gateway"],

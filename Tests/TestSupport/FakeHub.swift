@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// A rerank server as hosted hubs run them, on a free loopback port: `GET /v1/models` and
-/// `POST /v1/rerank` behind a Bearer token, over real sockets, with faults on demand. Any path that ends
+/// A rerank server as hosted hubs run them, on a free loopback port: `GET /v1/models` and `POST
+/// /v1/rerank` behind a Bearer token, over real sockets, with faults on demand. Any path that ends
 /// in `/rerank` is one of rerank requests.
 ///
 /// Rerank requests take the answers of ``script(_:)`` in order of arrival and ``fallback`` once

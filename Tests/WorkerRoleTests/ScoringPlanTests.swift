@@ -4,8 +4,8 @@ import Testing
 
 @testable import WorkerRole
 
-/// A pair of the stub's model has room for 20 words; the query takes one, so a document of more than
-/// 19 is split.
+/// A pair of the stub's model has room for 20 words; the query takes one, so a document of more
+/// than 19 is split.
 struct ScoringPlanTests {
   @Test func documentHasTheScoreOfItsBestWindow() throws {
     let plan = try plan(["a", words(40), "b"], windows)

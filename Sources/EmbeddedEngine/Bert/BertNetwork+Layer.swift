@@ -7,8 +7,8 @@ extension BertNetwork {
       && engine_attention_bfloat16_supported(path.enginePath, configuration.headSize)
   }
 
-  /// context = attention over each pair's tokens, or over each of its segments'. For the first tokens
-  /// alone, `hidden` and the context have one row a pair afterwards.
+  /// context = attention over each pair's tokens, or over each of its segments'. For the first
+  /// tokens alone, `hidden` and the context have one row a pair afterwards.
   func attend(
     _ layer: BertWeights.Layer, _ batch: TokenBatch, readingFirstTokensOnly: Bool,
     _ scratch: Scratch

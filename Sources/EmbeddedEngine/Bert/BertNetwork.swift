@@ -115,8 +115,8 @@ struct BertNetwork: CrossEncoderNetwork {
     return head.sharedQuery(tokens: tokens, states: scratch.hidden, size: configuration.hiddenSize)
   }
 
-  /// Runs the layers: `hidden` of what is returned has the last states of all tokens, or of the pairs'
-  /// first ones.
+  /// Runs the layers: `hidden` of what is returned has the last states of all tokens, or of the
+  /// pairs' first ones.
   private func run(
     _ batch: TokenBatch, scratch buffer: FloatBuffer,
     observe: (_ layer: Int, _ hidden: UnsafeBufferPointer<Float>) -> Void

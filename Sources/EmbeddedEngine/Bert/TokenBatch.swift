@@ -33,7 +33,8 @@ struct TokenBatch: Sendable {
     shared.append(prefix.flatMap { sharedCount > 0 ? ($0, sharedCount) : nil })
   }
 
-  /// How many of the pair's tokens are of type 0: the query's segment, where that is what types tell.
+  /// How many of the pair's tokens are of type 0: the query's segment, where that is what types
+  /// tell.
   func queryCount(ofPair pair: Int) -> Int {
     tokens.tokenTypes[bounds[pair]..<bounds[pair + 1]].firstIndex { $0 != 0 }.map {
       $0 - bounds[pair]

@@ -1,8 +1,8 @@
 /// The jobs that have documents which no lane has taken, and which of these make up the next batch.
 ///
 /// Jobs get their turns in order. The one in front gives the next batch as many documents as it
-/// holds, and goes to the end of the line; what room it leaves is filled by those behind it that are
-/// for the same model, which keep their places. So a small job waits for one batch of each job
+/// holds, and goes to the end of the line; what room it leaves is filled by those behind it that
+/// are for the same model, which keep their places. So a small job waits for one batch of each job
 /// before it at most, however large they are, and many small jobs share a batch.
 struct JobLine<Job: AnyObject> {
   private struct Place {
@@ -45,12 +45,13 @@ struct JobLine<Job: AnyObject> {
     places.removeAll { $0.job === job }
   }
 
-  /// The next batch: of jobs for one model the documents that stand at these numbers in their order.
+  /// The next batch: of jobs for one model the documents that stand at these numbers in their
+  /// order.
   ///
   /// - Parameters:
   ///   - tokensMax: what a batch holds; a document above it goes alone.
-  ///   - freeLanes: how many lanes have nothing to do, the one that asks included. What waits is shared
-  ///     among them, so that a job of few documents keeps none of them idle.
+  ///   - freeLanes: how many lanes have nothing to do, the one that asks included. What waits is
+  ///     shared among them, so that a job of few documents keeps none of them idle.
   mutating func takeBatch(
     tokensMax: Int, freeLanes: Int
   ) -> [(job: Job, documents: Range<Int>)] {

@@ -3,8 +3,8 @@ import Scoring
 
 /// The engine's threads and the jobs that wait for them.
 ///
-/// A free lane fills one batch with the next documents of the jobs in the `JobLine`, so several jobs
-/// can share it. A job ends with its last document, its first error, its cancellation or its
+/// A free lane fills one batch with the next documents of the jobs in the `JobLine`, so several
+/// jobs can share it. A job ends with its last document, its first error, its cancellation or its
 /// deadline: nothing of that touches the others in its batches, and what lanes still compute for it
 /// then is thrown away.
 ///

@@ -34,8 +34,8 @@ struct LaneWork {
     self.prefixes = prefixes
   }
 
-  /// Encodes and scores the pairs of parts for one model: all at once, if they are no more tokens than
-  /// they were taken for.
+  /// Encodes and scores the pairs of parts for one model: all at once, if they are no more tokens
+  /// than they were taken for.
   mutating func score(_ parts: [Part]) {
     for index in parts.indices {
       do {

@@ -1,8 +1,8 @@
 import Scoring
 import Synchronization
 
-/// One call to the engine: what is to be scored, and in which order. It does not change; how far the
-/// lanes have come with it is `LanePool`'s to know.
+/// One call to the engine: what is to be scored, and in which order. It does not change; how far
+/// the lanes have come with it is `LanePool`'s to know.
 struct ScoringJob: Sendable {
   struct Output: Sendable, Equatable {
     /// One a document, in the request's order.
@@ -23,8 +23,8 @@ struct ScoringJob: Sendable {
   let documents: [Document]
   /// Documents of the request.
   let placeCount: Int
-  /// Numbers of ``documents``, those first that take longest, so that no lane is left with one when the
-  /// others are done.
+  /// Numbers of ``documents``, those first that take longest, so that no lane is left with one when
+  /// the others are done.
   let order: [Int]
   /// Of the pairs in that order. Only the batches' sizes depend on them, never a score.
   let roughTokenCounts: [Int]
@@ -54,8 +54,8 @@ struct ScoringJob: Sendable {
     roughTokenCounts = order.map { tokenCounts[$0] }
   }
 
-  /// The texts in the order in which they come first. Two are the same if their bytes are: Swift takes
-  /// others for equal, which a tokenizer need not.
+  /// The texts in the order in which they come first. Two are the same if their bytes are: Swift
+  /// takes others for equal, which a tokenizer need not.
   private static func distinct(_ texts: [String]) -> [Document] {
     var documents: [Document] = []
     var numbers: [TextBytes: Int] = [:]

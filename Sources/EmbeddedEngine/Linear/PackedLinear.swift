@@ -1,7 +1,7 @@
 import CEngineKernels
 
-/// A linear layer, output = activation(input · weightsᵀ + bias), packed once for a kernel path and a
-/// precision. Any sizes will do.
+/// A linear layer, output = activation(input · weightsᵀ + bias), packed once for a kernel path and
+/// a precision. Any sizes will do.
 struct PackedLinear: Sendable {
   /// Columns of the output.
   let outputs: Int
@@ -50,8 +50,8 @@ struct PackedLinear: Sendable {
   }
 
   /// A trained row has few large weights: with a scale for each part of it the others keep more of
-  /// their bits. Over 100 real pairs that took the largest drift of a MiniLM from 16% of the logits'
-  /// standard deviation to 6%, for 6% more memory.
+  /// their bits. Over 100 real pairs that took the largest drift of a MiniLM from 16% of the
+  /// logits' standard deviation to 6%, for 6% more memory.
   private static let widenedGroup = 64
 
   private func pack(_ table: EmbeddingTable, first: Int) {
@@ -109,8 +109,8 @@ struct PackedLinear: Sendable {
     let block: UnsafeMutablePointer<UInt16>?
   }
 
-  /// Outputs whose weights w8a16 widens at a time, for all rows: they stay in the second-level cache,
-  /// and a tile of the kernels is as wide.
+  /// Outputs whose weights w8a16 widens at a time, for all rows: they stay in the second-level
+  /// cache, and a tile of the kernels is as wide.
   private static let blockOutputs = 32
 
   /// bfloat16 numbers, or bytes, in so many outputs' panels.

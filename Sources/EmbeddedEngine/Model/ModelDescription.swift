@@ -106,6 +106,7 @@ extension EmbeddedModel {
   /// What its linear layers compute with, as results state it.
   public var precision: String { network.precision.rawValue }
 
-  /// What stands for text that the vocabulary has no token for; nil where it has one for every byte.
+  /// What stands for text that the vocabulary has no token for; nil where it has one for every
+  /// byte.
   public var unknownToken: Int32? { tokenizer.unknownID }
 }

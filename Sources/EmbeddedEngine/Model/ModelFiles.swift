@@ -59,8 +59,8 @@ public enum ModelFiles: Sendable, Equatable {
       .filter { try !source.isFinite($0) }.map(\.name)
   }
 
-  /// Of a folder, by its configuration and its manifest alone: the weights and the tokenizer are not
-  /// opened.
+  /// Of a folder, by its configuration and its manifest alone: the weights and the tokenizer are
+  /// not opened.
   ///
   /// - Returns: `reservedTokens` is nil where it depends on the tokenizer.
   public static func window(

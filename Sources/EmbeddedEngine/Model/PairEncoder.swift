@@ -22,8 +22,8 @@ struct PairEncoder: Sendable {
   /// Tokens of a pair beside the query's and the document's by themselves, from above.
   let overhead: Int
 
-  /// Where a prompt's text meets a query or a document, tokens can be split otherwise than in either
-  /// alone; so many are kept for that.
+  /// Where a prompt's text meets a query or a document, tokens can be split otherwise than in
+  /// either alone; so many are kept for that.
   static let seamTokens = 8
 
   /// - Throws: `TokenizationError` when the vocabulary lacks one of the prompt's control tokens.
@@ -39,8 +39,8 @@ struct PairEncoder: Sendable {
     }
   }
 
-  /// - Parameter instruction: what a prompt says instead of its own; the tokenizer's template has no
-  ///   place for one.
+  /// - Parameter instruction: what a prompt says instead of its own; the tokenizer's template has
+  ///   no place for one.
   func query(_ text: String, instruction: String?) -> Query {
     switch template {
     case .pair: Query(text: text, instruction: nil, ids: tokenizer.encode(text))

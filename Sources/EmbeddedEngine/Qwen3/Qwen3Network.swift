@@ -5,9 +5,9 @@ import Tokenization
 /// A Qwen3 reranker's forward pass.
 ///
 /// A decoder: a token sees those before it alone. So what the pairs of a job begin with is computed
-/// once (``prefix(of:scratch:progress:)``), and the score is read off a pair's last token, for which alone the
-/// last layer goes on once keys and values are there. Every query and key head is normalised before
-/// it is rotated, and several query heads share the keys and values of one head.
+/// once (``prefix(of:scratch:progress:)``), and the score is read off a pair's last token, for
+/// which alone the last layer goes on once keys and values are there. Every query and key head is
+/// normalised before it is rotated, and several query heads share the keys and values of one head.
 struct Qwen3Network: CrossEncoderNetwork {
   var configuration: Qwen3Configuration
   var weights: Qwen3Weights

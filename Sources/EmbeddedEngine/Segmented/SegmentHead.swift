@@ -1,17 +1,17 @@
 import CEngineKernels
 
-/// Turns the encoder's last states of a pair's two segments into its logit, which is linear in three
-/// features:
+/// Turns the encoder's last states of a pair's two segments into its logit, which is linear in
+/// three features:
 ///
-/// - the best window: of the cosines of the query's mean vector with the mean of so many tokens of the
-///   document in a row the largest, since a long document is about more than its answer;
-/// - the max-similarity: for each of the query's tokens the best cosine with a token of the document,
-///   averaged, the query's control tokens aside (late interaction, as ColBERT has it,
+/// - the best window: of the cosines of the query's mean vector with the mean of so many tokens of
+///   the document in a row the largest, since a long document is about more than its answer;
+/// - the max-similarity: for each of the query's tokens the best cosine with a token of the
+///   document, averaged, the query's control tokens aside (late interaction, as ColBERT has it,
 ///   arXiv:2004.12832);
-/// - the lexical match: the share of the query's term weights that the document has, each saturating
-///   with its frequency f as f / (f + k₁(1 − b + b·length/average)), which is BM25's way with weights
-///   and an average length that come with the model. So the score depends on this pair alone, and on
-///   no other document.
+/// - the lexical match: the share of the query's term weights that the document has, each
+///   saturating with its frequency f as f / (f + k₁(1 − b + b·length/average)), which is BM25's way
+///   with weights and an average length that come with the model. So the score depends on this pair
+///   alone, and on no other document.
 ///
 /// `Training/head.py` beside the built-in model is the same in Python.
 struct SegmentHead: Sendable {
@@ -61,8 +61,8 @@ struct SegmentHead: Sendable {
     return Query(ids: ids, states: states, mean: mean)
   }
 
-  /// Floats that ``sharedQuery(tokens:states:size:)`` keeps, at most, for each token: its row, and a
-  /// part of the mean vector.
+  /// Floats that ``sharedQuery(tokens:states:size:)`` keeps, at most, for each token: its row, and
+  /// a part of the mean vector.
   static func queryFloatsPerToken(size: Int) -> Int { 2 * size }
 
   /// The same, kept for the pairs of a job.

@@ -21,8 +21,8 @@ public struct BudgetCounter: Sendable {
   private let find: Find
   private let queue = DispatchQueue(label: "rerankd.gateway.budget", attributes: .concurrent)
 
-  /// - Parameter find: nil for a model that is not in the catalogue. It may read files, and is called
-  ///   from several threads.
+  /// - Parameter find: nil for a model that is not in the catalogue. It may read files, and is
+  ///   called from several threads.
   public init(_ find: @escaping Find) {
     self.find = find
   }

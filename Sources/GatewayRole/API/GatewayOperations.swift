@@ -26,8 +26,8 @@ struct GatewayOperations: Sendable {
 
   /// Submits a job and waits for its end, across restarts of the queue.
   ///
-  /// A client that goes away, or whose time is over, ends the job as well, unless the job has a key of
-  /// the client's, who may come back for it.
+  /// A client that goes away, or whose time is over, ends the job as well, unless the job has a key
+  /// of the client's, who may come back for it.
   func rerank(
     _ body: RerankBody, _ exchange: Exchange, _ caller: Caller, _ form: AnswerForm
   ) async throws -> Response {

@@ -29,7 +29,8 @@ final class AccessTokenFile: Sendable {
   private let logger: Logger
   private let state: Mutex<State>
 
-  /// - Throws: ``GatewayError`` for a file that is not there, is open to others or has a wrong line.
+  /// - Throws: ``GatewayError`` for a file that is not there, is open to others or has a wrong
+  ///   line.
   init(path: String, tokensMax: Int, checkInterval: Duration, logger: Logger) throws(GatewayError) {
     self.path = path
     self.tokensMax = tokensMax

@@ -9,8 +9,8 @@ struct Caller: Sendable {
 
   func allows(model: String) -> Bool { token?.allows(model: model) ?? true }
 
-  /// - Throws: ``APIError`` 404, as for a model that does not exist: what others have is no concern of
-  ///   this client's.
+  /// - Throws: ``APIError`` 404, as for a model that does not exist: what others have is no concern
+  ///   of this client's.
   func requireModel(_ model: String) throws {
     guard allows(model: model) else { throw APIError.unknownModel(model) }
   }

@@ -2,8 +2,8 @@ import Crypto
 
 /// The SHA-256 of a bearer token: what is kept of it, and compared.
 ///
-/// A fast hash is enough here since tokens are made by ``AccessToken/makeSecret()``: nobody can guess
-/// 256 random bits.
+/// A fast hash is enough here since tokens are made by ``AccessToken/makeSecret()``: nobody can
+/// guess 256 random bits.
 struct TokenDigest: Sendable {
   private let bytes: [UInt8]
 

@@ -14,8 +14,8 @@ struct GatewayContext: InitializableFromSource {
   }
 }
 
-/// Answers every request: finds its route, asks who it is, bounds what it may hold, has it worked on,
-/// and turns whatever went wrong into an answer in the words of the API that the client speaks.
+/// Answers every request: finds its route, asks who it is, bounds what it may hold, has it worked
+/// on, and turns whatever went wrong into an answer in the words of the API that the client speaks.
 struct GatewayResponder: HTTPResponder {
   let configuration: GatewayConfiguration
   let access: AccessControl

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Counts what requests hold, so that the gateway's memory has a bound: one request more, or one more
-/// body, is refused before it is read.
+/// Counts what requests hold, so that the gateway's memory has a bound: one request more, or one
+/// more body, is refused before it is read.
 final class RequestGate: Sendable {
   private struct State {
     var requests = 0

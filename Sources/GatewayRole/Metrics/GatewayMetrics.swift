@@ -1,7 +1,7 @@
 import Synchronization
 
-/// What `/metrics` tells, in Prometheus' text format. Series are bounded: there is one for each route
-/// and status that was answered.
+/// What `/metrics` tells, in Prometheus' text format. Series are bounded: there is one for each
+/// route and status that was answered.
 final class GatewayMetrics: Sendable {
   private struct Key: Hashable {
     var route: String

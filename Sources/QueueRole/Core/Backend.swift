@@ -4,8 +4,8 @@ import RerankdProtocol
 ///
 /// A remote API is one for all workers, so its limits and its health are here; workers ask for a
 /// permit before each request. A model of the embedded engine has a backend of its own that nobody
-/// lists (`isDeclared` is false): no permits are asked for it, and it rests only when an attempt says
-/// that it takes nothing from anybody.
+/// lists (`isDeclared` is false): no permits are asked for it, and it rests only when an attempt
+/// says that it takes nothing from anybody.
 final class Backend {
   let index: Int
   let name: String
@@ -16,8 +16,8 @@ final class Backend {
   var health = BackendHealth.open
   /// By an operator, whatever its health.
   var isPaused = false
-  /// Counts the changes of `health`. What a request says of the backend holds for the one in which it was
-  /// granted.
+  /// Counts the changes of `health`. What a request says of the backend holds for the one in which
+  /// it was granted.
   var generation: UInt64 = 0
   var breaker: CircuitBreaker
 

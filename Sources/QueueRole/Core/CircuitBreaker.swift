@@ -1,8 +1,8 @@
 /// Counts how a backend's requests end, and says when it is to rest and for how long.
 ///
 /// It trips after so many failures in a row, or when so large a share of the last requests failed.
-/// Each rest in a row is twice as long as the one before, up to a cap, with jitter of half of it, so
-/// that the workers of several queues do not come back at the same moment.
+/// Each rest in a row is twice as long as the one before, up to a cap, with jitter of half of it,
+/// so that the workers of several queues do not come back at the same moment.
 struct CircuitBreaker {
   private let settings: BreakerSettings
   private var failuresInARow = 0

@@ -21,8 +21,8 @@ extension QueueCore {
   /// What the end of a request or an attempt says of its backend.
   /// - Parameters:
   ///   - fault: `none` for an answer that holds nothing against it.
-  ///   - generation: in which it was begun. What began before the backend's health changed says nothing
-  ///     about it now, but that it asked to be left alone.
+  ///   - generation: in which it was begun. What began before the backend's health changed says
+  ///     nothing about it now, but that it asked to be left alone.
   func note(
     _ fault: BackendFault, of backend: Backend, generation: UInt64, retryAfterMs: Int64?,
     reason: String

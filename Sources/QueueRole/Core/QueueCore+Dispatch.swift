@@ -83,7 +83,8 @@ extension QueueCore {
     model.fallbacks.first { $0.backend.isOpen && !$0.workers.isEmpty }
   }
 
-  /// Whether a job of one of the model's queues for diversions was assigned to the target's workers.
+  /// Whether a job of one of the model's queues for diversions was assigned to the target's
+  /// workers.
   private func divert(
     from queue: ReferenceWritableKeyPath<Model, ReadyQueue>, of model: Model, to target: Model?
   ) -> Bool {
@@ -185,8 +186,8 @@ extension QueueCore {
     wake(model)
   }
 
-  /// A ready job that is moved back among the others: nobody need make room for it while its backend
-  /// takes nothing.
+  /// A ready job that is moved back among the others: nobody need make room for it while its
+  /// backend takes nothing.
   func putBackSetAside(_ model: Model) {
     guard let job = model.setAside else { return }
     clearSetAside(model)

@@ -1,7 +1,7 @@
 import RerankdProtocol
 
-/// Leave for single requests to backends, asked for by workers: given within the backend's limits, in
-/// turn over the workers; refused while the backend takes nothing.
+/// Leave for single requests to backends, asked for by workers: given within the backend's limits,
+/// in turn over the workers; refused while the backend takes nothing.
 extension QueueCore {
   func take(_ asked: PermitAsk, from session: WorkerSession) {
     guard session.permits[asked.id] == nil else { return }
@@ -64,8 +64,8 @@ extension QueueCore {
     backendsToGrant.append(backend)
   }
 
-  /// Gives what the limits allow. The first in line is not overtaken, so a large request comes to its
-  /// turn as well.
+  /// Gives what the limits allow. The first in line is not overtaken, so a large request comes to
+  /// its turn as well.
   func grantPermits(of backend: Backend) {
     backend.isWaitingForGrants = false
     backend.grantDueMs = nil

@@ -4,8 +4,8 @@ public import Scoring
 public struct RemoteEngineConfiguration: Sendable, Equatable {
   /// Results say that this engine scored them.
   public var name: String
-  /// Scheme, host, port and, where the API lies below one, a path: "https://hub.example/tenant". The
-  /// dialect's paths are appended.
+  /// Scheme, host, port and, where the API lies below one, a path: "https://hub.example/tenant".
+  /// The dialect's paths are appended.
   public var baseURL: String
   public var dialect = DialectName.openai
   public var credentials = Credentials.none
@@ -18,10 +18,11 @@ public struct RemoteEngineConfiguration: Sendable, Equatable {
   /// Of each request, from the first byte sent to the last received; the job's own deadline may be
   /// nearer.
   public var responseTimeout = Duration.seconds(120)
-  /// How long the backend rests after it refused the credentials, where it named no time: one job is
-  /// then tried again.
+  /// How long the backend rests after it refused the credentials, where it named no time: one job
+  /// is then tried again.
   public var credentialsPause = Duration.seconds(60)
-  /// How often a refused token's file is looked at. Nothing is looked at while the token is accepted.
+  /// How often a refused token's file is looked at. Nothing is looked at while the token is
+  /// accepted.
   public var credentialsPoll = Duration.seconds(1)
   /// How long a model rests that ranked the golden pair wrongly.
   public var goldenPairPause = Duration.seconds(60)
@@ -57,8 +58,8 @@ extension RemoteEngineConfiguration {
     public var name: String
     /// As requests to the backend name it.
     public var servedName: String
-    /// As the backend's answers name it, where that differs from ``servedName``; an answer that names
-    /// any other model is refused.
+    /// As the backend's answers name it, where that differs from ``servedName``; an answer that
+    /// names any other model is refused.
     public var answeredName: String
     /// Tokens of one (query, document) pair, prompt included.
     public var contextTokens = 32_768
@@ -70,12 +71,13 @@ extension RemoteEngineConfiguration {
     /// What the backend's answers carry. Where it sends raw scores and results carry ``scoreKind``
     /// sigmoid, the sigmoid is taken here, once. nil is the dialect's own.
     public var answeredScoreKind: ScoreKind?
-    /// Whether a document's score depends on the others of its request: such a request is never sent
-    /// in parts.
+    /// Whether a document's score depends on the others of its request: such a request is never
+    /// sent in parts.
     public var isListwise = false
     /// Whether a pair with a known order is scored before the model's first job in a process.
     public var checksGoldenPair = true
-    /// A Hugging Face folder with the model's tokenizer, for exact counts; nil estimates from above.
+    /// A Hugging Face folder with the model's tokenizer, for exact counts; nil estimates from
+    /// above.
     public var tokenizerFolder: String?
 
     public init(name: String, servedName: String? = nil, answeredName: String? = nil) {

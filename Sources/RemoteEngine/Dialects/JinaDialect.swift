@@ -1,8 +1,8 @@
 import Foundation
 import Scoring
 
-/// Jina's rerank API: `{model, query, documents: [text | {image}], return_documents}`. An image is a
-/// URL or the file in base64, and has a document to itself.
+/// Jina's rerank API: `{model, query, documents: [text | {image}], return_documents}`. An image is
+/// a URL or the file in base64, and has a document to itself.
 struct JinaDialect: RerankDialect {
   let rerankPath = "/v1/rerank"
   let listingPath = "/v1/models"

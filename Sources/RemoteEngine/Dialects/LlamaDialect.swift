@@ -1,7 +1,8 @@
 import Scoring
 
-/// The rerank API of llama.cpp's server: `{model, query, documents}`. It sends a classification head's
-/// logits as they are; a model that answers with probabilities is declared with sigmoid answers.
+/// The rerank API of llama.cpp's server: `{model, query, documents}`. It sends a classification
+/// head's logits as they are; a model that answers with probabilities is declared with sigmoid
+/// answers.
 struct LlamaDialect: RerankDialect {
   let rerankPath = "/v1/rerank"
   let listingPath = "/v1/models"

@@ -1,9 +1,9 @@
 import Foundation
 import Scoring
 
-/// The rerank API of hosted hubs and of vLLM: `{model, query, documents, instruction?}`. A query or a
-/// document with images takes vLLM's shape, `{content: [{type, text | image_url}]}`. Where raw scores
-/// are to be answered, vLLM's `use_activation` says so.
+/// The rerank API of hosted hubs and of vLLM: `{model, query, documents, instruction?}`. A query or
+/// a document with images takes vLLM's shape, `{content: [{type, text | image_url}]}`. Where raw
+/// scores are to be answered, vLLM's `use_activation` says so.
 struct OpenAIDialect: RerankDialect {
   let rerankPath = "/v1/rerank"
   let listingPath = "/v1/models"

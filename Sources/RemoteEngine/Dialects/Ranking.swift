@@ -25,8 +25,9 @@ struct RankedDocuments: Sendable {
 extension Ranking {
   /// Every document has one finite score of the declared kind, or there is an error.
   ///
-  /// - Throws: ``EngineError``: INTERNAL and retryable for what another try or another replica may do
-  ///   better, FAILED_PRECONDITION and final for what only a change of the configuration can mend.
+  /// - Throws: ``EngineError``: INTERNAL and retryable for what another try or another replica may
+  ///   do better, FAILED_PRECONDITION and final for what only a change of the configuration can
+  ///   mend.
   func scores(
     documentCount: Int, model: RemoteEngineConfiguration.Model, answered kind: ScoreKind,
     backend: String
@@ -84,8 +85,8 @@ extension EngineError {
   }
 }
 
-/// `{model?, results: [{index, relevance_score}], usage? | meta?}`: the shape of all APIs but one. A
-/// result's `document` may have any shape, since it is not looked at.
+/// `{model?, results: [{index, relevance_score}], usage? | meta?}`: the shape of all APIs but one.
+/// A result's `document` may have any shape, since it is not looked at.
 struct RankingBody: Decodable {
   private struct Result: Decodable {
     var index: Int

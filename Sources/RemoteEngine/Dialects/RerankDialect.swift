@@ -1,8 +1,8 @@
 import Foundation
 import Scoring
 
-/// How one rerank API is spoken. What it answers to a request that fails is read alike in all of them
-/// (``ServerSentence``), and means what ``FailureTable`` says.
+/// How one rerank API is spoken. What it answers to a request that fails is read alike in all of
+/// them (``ServerSentence``), and means what ``FailureTable`` says.
 protocol RerankDialect: Sendable {
   var rerankPath: String { get }
   /// Where the backend lists its models.
@@ -38,8 +38,8 @@ private struct ListingBody: Decodable {
   var data: [Entry]
 }
 
-/// One request in no API's words yet. How many of the results are wanted is never said: parts of a job
-/// are ranked together when all are there.
+/// One request in no API's words yet. How many of the results are wanted is never said: parts of a
+/// job are ranked together when all are there.
 struct DialectRequest: Sendable {
   var model: RemoteEngineConfiguration.Model
   var answeredScoreKind: ScoreKind

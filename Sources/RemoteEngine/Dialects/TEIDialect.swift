@@ -1,9 +1,10 @@
 import Foundation
 import Scoring
 
-/// The API of text-embeddings-inference: `{query, texts, truncate, raw_scores, return_text}`, answered
-/// by a bare array. A server has one model, which `GET /info` names together with its limits. Raw
-/// scores are asked for unless sigmoid ones are declared, since sigmoids of clear cases round to 1.
+/// The API of text-embeddings-inference: `{query, texts, truncate, raw_scores, return_text}`,
+/// answered by a bare array. A server has one model, which `GET /info` names together with its
+/// limits. Raw scores are asked for unless sigmoid ones are declared, since sigmoids of clear cases
+/// round to 1.
 struct TEIDialect: RerankDialect {
   let rerankPath = "/rerank"
   let listingPath = "/info"

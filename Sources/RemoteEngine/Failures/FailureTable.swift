@@ -1,7 +1,7 @@
 import Scoring
 
-/// What an HTTP status means for a job: the one place that decides it. The module's page has the same
-/// rows for people, and a test holds the two together.
+/// What an HTTP status means for a job: the one place that decides it. The module's page has the
+/// same rows for people, and a test holds the two together.
 enum FailureTable {
   typealias DialectName = RemoteEngineConfiguration.DialectName
 
@@ -11,8 +11,8 @@ enum FailureTable {
     var statuses: [ClosedRange<Int>]
     /// nil for all.
     var dialects: Set<DialectName>?
-    /// The row is for answers that have one of these, in lower case, in the server's sentence or its
-    /// type of error; empty for all.
+    /// The row is for answers that have one of these, in lower case, in the server's sentence or
+    /// its type of error; empty for all.
     var said: [String] = []
     var code: EngineError.Code
     var isRetryable: Bool

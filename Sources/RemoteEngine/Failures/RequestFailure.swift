@@ -1,7 +1,7 @@
 import Scoring
 
-/// A request that brought no scores: what it means for the job, and what may be done about it within
-/// the attempt.
+/// A request that brought no scores: what it means for the job, and what may be done about it
+/// within the attempt.
 struct RequestFailure: Error, Sendable {
   enum Blame: Sendable {
     /// The backend's state; another request would meet it as well.

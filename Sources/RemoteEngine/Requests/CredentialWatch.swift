@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Looks at a token's file for as long as the backend refuses what it holds, and says when it changed.
+/// Looks at a token's file for as long as the backend refuses what it holds, and says when it
+/// changed.
 final class CredentialWatch: Sendable {
   private struct State {
     var poll: Task<Void, Never>?

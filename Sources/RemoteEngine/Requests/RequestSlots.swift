@@ -16,7 +16,8 @@ final class RequestSlots: Sendable {
     state = Mutex(State(free: count))
   }
 
-  /// - Throws: `CancellationError` when the task is cancelled while it waits, or what the body throws.
+  /// - Throws: `CancellationError` when the task is cancelled while it waits, or what the body
+  ///   throws.
   func withSlot<Value>(_ body: () async throws -> Value) async throws -> Value {
     try await take()
     defer { giveBack() }

@@ -1,8 +1,9 @@
 /// Finds the documents that make a request fail by asking for parts of it. Pure: it asks nobody.
 ///
-/// A part known to fail is cut in two and its left half asked. Where that succeeds, the right half has
-/// the culprit, and is cut in turn without being asked; where it fails, the right half is asked too.
-/// So each level costs at most two requests, and a culprit among n documents at most 2·⌈log₂ n⌉.
+/// A part known to fail is cut in two and its left half asked. Where that succeeds, the right half
+/// has the culprit, and is cut in turn without being asked; where it fails, the right half is asked
+/// too. So each level costs at most two requests, and a culprit among n documents at most 2·⌈log₂
+/// n⌉.
 struct Bisection {
   /// Documents that failed by themselves, in the order in which they were found.
   private(set) var culprits: [Int] = []

@@ -39,9 +39,9 @@ struct ShardOutcome: Sendable {
 
 /// Cuts a job into requests, and puts together what comes of them. Pure: it sends nothing.
 ///
-/// A part is to be sent, then under way, then done; one that is too large is cut in two and to be sent
-/// again. After a failure nothing more is to be sent, and what is under way is awaited, since it is
-/// paid for; unless the failure is final, so that nobody will ever ask for the scores.
+/// A part is to be sent, then under way, then done; one that is too large is cut in two and to be
+/// sent again. After a failure nothing more is to be sent, and what is under way is awaited, since
+/// it is paid for; unless the failure is final, so that nobody will ever ask for the scores.
 struct ShardPlan {
   /// How often parts may prove too large: enough to come down from the largest job to one document,
   /// with parts of the old size still under way.

@@ -136,7 +136,8 @@ extension ShardedScoring {
     }
   }
 
-  /// A backend that fails alike again, while it ranks the golden pair, fails because of the documents.
+  /// A backend that fails alike again, while it ranks the golden pair, fails because of the
+  /// documents.
   private func examine(
     _ range: Range<Int>, _ failure: RequestFailure, _ outcome: inout ShardOutcome
   ) async throws {
@@ -221,7 +222,8 @@ extension RerankContent {
     }
   }
 
-  /// About as many bytes as it takes in a request; what is exact is seen when the request is written.
+  /// About as many bytes as it takes in a request; what is exact is seen when the request is
+  /// written.
   fileprivate var jsonBytes: Int {
     parts.reduce(16) { sum, part in
       switch part {

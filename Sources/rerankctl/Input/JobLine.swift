@@ -8,8 +8,8 @@ import SwiftProtobuf
 ///       {"content": [{"type": "text", "text": "…"}]}], "model": "builtin", "top_n": 3}
 ///
 /// Further keys: instruction, tenant, priority, idempotency_key, reply_channel, reply_to,
-/// not_before_ms, deadline_ms, max_attempts, allow_fallback, max_tokens_per_doc, over_budget ("reject",
-/// "truncate", "windows") and document_failure ("fail_job", "per_document").
+/// not_before_ms, deadline_ms, max_attempts, allow_fallback, max_tokens_per_doc, over_budget
+/// ("reject", "truncate", "windows") and document_failure ("fail_job", "per_document").
 struct JobLine {
   var spec = JobSpec()
   var request = RerankRequest()

@@ -2,8 +2,8 @@ import EmbeddedEngine
 import Foundation
 import Scoring
 
-/// Holds a model to all that can be told of it on this machine: one step after the other, each with what
-/// it found. What a step needs from one that failed is left out.
+/// Holds a model to all that can be told of it on this machine: one step after the other, each with
+/// what it found. What a step needs from one that failed is left out.
 struct ModelCheck {
   struct Step: Encodable {
     var name: String

@@ -1,7 +1,7 @@
 import Foundation
 
-/// An entry of `models` in rerankd's configuration file, and its place there. The file is changed as
-/// text, so that its comments and its order stay.
+/// An entry of `models` in rerankd's configuration file, and its place there. The file is changed
+/// as text, so that its comments and its order stay.
 struct ModelEntry {
   var name: String
   var folder: String
@@ -19,8 +19,8 @@ struct ModelEntry {
 
   /// The file's text with the entry as the last of `models`.
   ///
-  /// - Throws: ``InputError`` when the list is written otherwise than with a line for each entry, or
-  ///   has the name already.
+  /// - Throws: ``InputError`` when the list is written otherwise than with a line for each entry,
+  ///   or has the name already.
   func added(to text: String) throws -> String {
     var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     guard let start = lines.firstIndex(where: { Self.key(of: $0) == "models" }) else {

@@ -40,7 +40,8 @@ struct ModelProbe {
         documents: documents.map { RerankContent(text: $0) }), progress: {})
   }
 
-  /// Pairs that one CPU-second scores, of ``pairTokens`` where the template leaves room for a document.
+  /// Pairs that one CPU-second scores, of ``pairTokens`` where the template leaves room for a
+  /// document.
   func speed(contextTokens: Int, seconds: Double) async throws -> ModelCheck.Speed {
     let query = ModelCheck.sanity.query
     let overhead = model.reservedTokens + model.tokenCounter.count(query)

@@ -1,9 +1,9 @@
 import EmbeddedEngine
 import Scoring
 
-/// Whether a model's tokenizer takes texts of many scripts apart and together again: every token is in
-/// the vocabulary, some of each text is known to it, and a text that is cut after so many tokens has
-/// the whole one's first tokens.
+/// Whether a model's tokenizer takes texts of many scripts apart and together again: every token is
+/// in the vocabulary, some of each text is known to it, and a text that is cut after so many tokens
+/// has the whole one's first tokens.
 struct TokenizerCheck {
   let model: EmbeddedModel
   let vocabulary: ModelDescription

@@ -44,7 +44,8 @@ struct JobView: Encodable {
 
   /// ISO 8601 in UTC, with milliseconds.
   static func time(_ unixMs: Int64) -> String {
-    // The format cuts off what is below a millisecond; half of one keeps rounding from taking a whole.
+    // The format cuts off what is below a millisecond; half of one keeps rounding from taking a
+    // whole.
     let date = Date(timeIntervalSince1970: (Double(unixMs) + 0.5) / 1000)
     return date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
   }

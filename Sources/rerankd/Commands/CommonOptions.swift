@@ -42,8 +42,8 @@ struct CommonOptions: ParsableArguments {
     return logger
   }
 
-  /// Runs the services until one of them ends or SIGTERM or SIGINT asks for the end, which then goes
-  /// in reverse order. A second signal does not wait for what is under way.
+  /// Runs the services until one of them ends or SIGTERM or SIGINT asks for the end, which then
+  /// goes in reverse order. A second signal does not wait for what is under way.
   func run(_ services: [any Service], logger: Logger) async throws {
     var configurations = services.map {
       ServiceGroupConfiguration.ServiceConfiguration(
@@ -73,8 +73,8 @@ struct CommonOptions: ParsableArguments {
   }
 }
 
-/// Ends a process with an exit code that says what kind of thing went wrong, and a sentence that says
-/// what. ArgumentParser's own errors keep their way.
+/// Ends a process with an exit code that says what kind of thing went wrong, and a sentence that
+/// says what. ArgumentParser's own errors keep their way.
 func reportingFailures(_ body: () async throws -> Void) async throws {
   do {
     try await body()

@@ -53,8 +53,8 @@ extension RemoteEngineConfiguration {
     tls.isInsecure = try section.boolean("insecure") ?? false
   }
 
-  /// The `backends` of the file, each with those of the models that name it. One that no model names
-  /// is left out: nobody could ask it for anything.
+  /// The `backends` of the file, each with those of the models that name it. One that no model
+  /// names is left out: nobody could ask it for anything.
   static func list(
     _ file: ConfigurationSection
   ) throws -> (models: [ModelSettings], backends: [RemoteEngineConfiguration]) {
@@ -102,7 +102,8 @@ struct RemoteModelSettings: Sendable, Equatable {
 
   init() {}
 
-  /// - Parameter isRemote: whether the entry is a backend's model; any other has none of these keys.
+  /// - Parameter isRemote: whether the entry is a backend's model; any other has none of these
+  ///   keys.
   init(_ section: ConfigurationSection, isRemote: Bool) throws {
     guard isRemote else { return }
     answeredName = try section.string("answered_name")

@@ -12,8 +12,8 @@ extension GatewayConfiguration {
     do {
       self.init(queue: try ClientConfiguration(endpoint: endpoint))
       if let key = try section.string("queue_public_key") {
-        // Which clients may come in by their own keys is the queue's allow-list; without one, a fresh
-        // pair encrypts as well.
+        // Which clients may come in by their own keys is the queue's allow-list; without one, a
+        // fresh pair encrypts as well.
         queue.connection.security = .curveClient(
           try CurveKeyPair.generate(), serverKey: try CurvePublicKey(z85: key))
       }

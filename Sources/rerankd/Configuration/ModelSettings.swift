@@ -22,8 +22,8 @@ struct ModelSettings: Sendable, Equatable {
   var contextTokens: Int
   var reservedTokens: Int
   var acceptsImages: Bool
-  /// A folder with the tokenizer of a backend's model, on the worker's machine. Without it tokens are
-  /// estimated, from above.
+  /// A folder with the tokenizer of a backend's model, on the worker's machine. Without it tokens
+  /// are estimated, from above.
   var tokenizerFolder: String?
   var remote = RemoteModelSettings()
   /// What the catalogue says of the model without knowing it, for the log.

@@ -8,8 +8,8 @@ struct ModelWindow {
   /// Why a folder could not say; its numbers are then a BERT's.
   var problem: String?
 
-  /// Of a folder, its configuration and its manifest are read: the catalogue must not take long to load,
-  /// and the folder need not be on the queue's machine.
+  /// Of a folder, its configuration and its manifest are read: the catalogue must not take long to
+  /// load, and the folder need not be on the queue's machine.
   init(of source: ModelSettings.Source) {
     switch source {
     case .builtIn:

@@ -2,14 +2,14 @@ import Testing
 
 @testable import QueueRole
 
-/// What a backend sees in a window never exceeds the limit, however late in their validity permits are
-/// used.
+/// What a backend sees in a window never exceeds the limit, however late in their validity permits
+/// are used.
 @Suite struct RateLimiterTests {
   private static let windowMs: Int64 = 60_000
   private static let spreadMs: Int64 = 4_000
 
-  /// Grants as soon as the limiter allows, with idle times in between; each is used at a random moment
-  /// before its spread is over.
+  /// Grants as soon as the limiter allows, with idle times in between; each is used at a random
+  /// moment before its spread is over.
   private func uses(
     limit: Int, seed: UInt64, amounts: ClosedRange<Int>, horizonMs: Int64
   ) -> [(atMs: Int64, amount: Int)] {

@@ -2,8 +2,8 @@ internal import Ledger
 internal import RerankdProtocol
 internal import SwiftProtobuf
 
-/// Turns one whole message of a call into what the core takes. It has no state: whether a message is
-/// a stream's first is told to it.
+/// Turns one whole message of a call into what the core takes. It has no state: whether a message
+/// is a stream's first is told to it.
 struct CallDecoder {
   let limits: IntakeLimits
   let validator: SubmissionValidator

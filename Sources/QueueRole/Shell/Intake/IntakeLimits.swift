@@ -1,6 +1,7 @@
 internal import RerankdProtocol
 
-/// What the validator lets in. Everything here is refused with INVALID_ARGUMENT and the field's path.
+/// What the validator lets in. Everything here is refused with INVALID_ARGUMENT and the field's
+/// path.
 public struct IntakeLimits: Sendable, Equatable {
   /// Documents of one job.
   public var documentsMax: Int
@@ -46,8 +47,8 @@ public struct IntakeLimits: Sendable, Equatable {
   public var heldLeasesMax = 10_000
   /// Bytes of one serialized RerankResult. A larger one ends its job as failed.
   public var resultBytesMax = 8 << 20
-  /// Bytes of the serialized PartialScores of a failed attempt. Larger ones are dropped, and the next
-  /// attempt begins anew.
+  /// Bytes of the serialized PartialScores of a failed attempt. Larger ones are dropped, and the
+  /// next attempt begins anew.
   public var partialScoresBytesMax = 4 << 20
   /// Of a longer failure message, the beginning is kept.
   public var failureMessageBytesMax = 4 << 10

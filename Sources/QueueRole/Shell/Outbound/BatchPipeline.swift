@@ -1,10 +1,11 @@
 internal import Ledger
 internal import RerankdProtocol
 
-/// Group commit: at most one batch is with the ledger while one more is being filled, so batches form
-/// by what arrives during a commit, without a timer; only a batch that nobody waits for
-/// (`OutgoingBatch.isAwaited`) rests for a moment, so that its writes ride along with others'. What a batch
-/// has to send leaves when the batch is durable and its payloads are here, in the order of the batches.
+/// Group commit: at most one batch is with the ledger while one more is being filled, so batches
+/// form by what arrives during a commit, without a timer; only a batch that nobody waits for
+/// (`OutgoingBatch.isAwaited`) rests for a moment, so that its writes ride along with others'. What
+/// a batch has to send leaves when the batch is durable and its payloads are here, in the order of
+/// the batches.
 struct BatchPipeline {
   struct Commit {
     var sequence: UInt64
@@ -51,8 +52,8 @@ struct BatchPipeline {
 
   private var hasRoomForSealed: Bool { !isCommitting && sealed.count < limits.sealedMax }
 
-  /// When a batch that nobody waits for is to be closed; nil when there is none, or something else has to
-  /// end first.
+  /// When a batch that nobody waits for is to be closed; nil when there is none, or something else
+  /// has to end first.
   var restEndsMs: Int64? {
     guard hasRoomForSealed, let restingSinceMs else { return nil }
     return restingSinceMs + Int64(limits.acknowledgementRest.wholeMilliseconds)

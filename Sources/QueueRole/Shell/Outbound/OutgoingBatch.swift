@@ -1,8 +1,8 @@
 internal import Ledger
 internal import RerankdProtocol
 
-/// One group commit: what the effects of some turns of the loop write and read, and what may be sent
-/// once that is durable.
+/// One group commit: what the effects of some turns of the loop write and read, and what may be
+/// sent once that is durable.
 struct OutgoingBatch {
   /// Who asked for a read.
   enum ReadOwner: Sendable {
@@ -13,7 +13,8 @@ struct OutgoingBatch {
     case partialScores(JobID)
   }
 
-  /// In the order in which it leaves; what is for one stream is gathered where its first part stood.
+  /// In the order in which it leaves; what is for one stream is gathered where its first part
+  /// stood.
   enum Item {
     /// Serialized messages of a call, and whether its STATUS is among them.
     case envelopes(CallInstance, [Envelope], endsCall: Bool)
@@ -45,8 +46,9 @@ struct OutgoingBatch {
   /// The draft of each stream.
   private var streams: [CallInstance: Int] = [:]
 
-  /// Whether anybody waits for this batch. Acknowledged deliveries, and the news that they are recorded,
-  /// can wait a little for a commit that is made anyway: losing one costs a redelivery, no job.
+  /// Whether anybody waits for this batch. Acknowledged deliveries, and the news that they are
+  /// recorded, can wait a little for a commit that is made anyway: losing one costs a redelivery,
+  /// no job.
   private(set) var isAwaited = false
 
   var isEmpty: Bool { items.isEmpty && !needsLedger }

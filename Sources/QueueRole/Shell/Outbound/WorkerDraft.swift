@@ -1,8 +1,8 @@
 internal import Ledger
 internal import RerankdProtocol
 
-/// What one batch has to tell one worker, gathered so that it leaves in as few `QueueMessage`s as the
-/// size of the bodies allows.
+/// What one batch has to tell one worker, gathered so that it leaves in as few `QueueMessage`s as
+/// the size of the bodies allows.
 struct WorkerDraft {
   private(set) var attached: AttachedNotice?
   private(set) var assignments: [AssignmentOrder] = []
@@ -31,8 +31,8 @@ struct WorkerDraft {
   }
 
   /// Serialized `QueueMessage`s. A job without a body is left out: it cannot be read, which the
-  /// caller has logged, and its lease will run out. Partial scores that are not there, or have no room
-  /// beside the body, are made anew.
+  /// caller has logged, and its lease will run out. Partial scores that are not there, or have no
+  /// room beside the body, are made anew.
   func messages(
     bytesTarget: Int, bytesMax: Int, body: (JobID) -> [UInt8]?, scores: (JobID) -> [UInt8]?
   ) -> [[UInt8]] {

@@ -4,10 +4,10 @@ import Scoring
 
 /// The embedded engine as one of the processes that `compare.py` measures against one another.
 ///
-/// Arguments: `--model FOLDER` (else the model inside the binary), `--precision`, `--path`, `--lanes`,
-/// and `--whole-last-layer`, which computes what the last layer's cut saves. Once a first pair is
-/// scored the process says so on a line of JSON; then each line of its input names a workload, and it
-/// answers with what that took.
+/// Arguments: `--model FOLDER` (else the model inside the binary), `--precision`, `--path`,
+/// `--lanes`, and `--whole-last-layer`, which computes what the last layer's cut saves. Once a
+/// first pair is scored the process says so on a line of JSON; then each line of its input names a
+/// workload, and it answers with what that took.
 @main
 struct EngineBench {
   static func main() async {

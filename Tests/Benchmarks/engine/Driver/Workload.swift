@@ -1,12 +1,12 @@
 import EmbeddedEngine
 import Scoring
 
-/// What a process is asked to do, by name: "128" is 32 pairs of 128 tokens, "mixed" 32 pairs of 16 to
-/// 256, "large" 256 pairs of 128, "small" 64 jobs at once of 1 to 3 pairs of 16 to 63, "tokenize" 256
-/// pairs of about 128 tokens of English.
+/// What a process is asked to do, by name: "128" is 32 pairs of 128 tokens, "mixed" 32 pairs of 16
+/// to 256, "large" 256 pairs of 128, "small" 64 jobs at once of 1 to 3 pairs of 16 to 63,
+/// "tokenize" 256 pairs of about 128 tokens of English.
 ///
-/// The words of the scored texts are tokens of the benchmark's own vocabulary; with another model they
-/// are pieces of words, and the lengths are not what the names say.
+/// The words of the scored texts are tokens of the benchmark's own vocabulary; with another model
+/// they are pieces of words, and the lengths are not what the names say.
 struct Workload {
   static let model = "bench"
   static let names = ["128", "mixed", "large", "small", "tokenize"]

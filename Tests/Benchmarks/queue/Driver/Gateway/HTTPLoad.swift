@@ -3,8 +3,8 @@ import Glibc
 import Scoring
 import Synchronization
 
-/// Clients that send the same rerank request over and over, each on a connection and a thread of its
-/// own, and wait for each answer.
+/// Clients that send the same rerank request over and over, each on a connection and a thread of
+/// its own, and wait for each answer.
 struct HTTPLoad: Sendable {
   struct Result: Sendable {
     var latencies = LatencyHistogram()
