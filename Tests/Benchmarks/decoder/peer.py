@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """The same job as decoder-bench, with transformers on one thread of PyTorch: 20 pairs in one batch,
-whole, and with the keys and values of what they share computed once and repeated for all."""
+whole, and with the keys and values of what they share computed once and repeated for all. Prints one
+line of JSON for compare.py. Arguments: a folder of make_model.py, and bf16 or fp32."""
 
+import json
+import resource
 import sys
 import time
 
@@ -18,7 +21,7 @@ def document(index):
         chr(97 + (index * 7 + place * 3 + index * place) % 26) for place in range(DOCUMENT_TOKENS))
 
 
-def main(folder):
+def main(folder, precision):
     torch.set_num_threads(1)
     tokenizer = Tokenizer.from_file(f"{folder}/tokenizer.json")
     yes, no = tokenizer.token_to_id("yes"), tokenizer.token_to_id("no")
@@ -40,20 +43,19 @@ def main(folder):
             use_cache=True).logits[:, -1].float()
         return logits[:, yes] - logits[:, no]
 
-    for dtype in (torch.float32, torch.bfloat16):
-        model = Qwen3ForCausalLM.from_pretrained(folder, dtype=dtype).eval()
-        times = {whole: [], shared: []}
-        with torch.no_grad():
-            for _ in range(2):
-                for run in times:
-                    start = time.process_time()
-                    scores = run(model)
-                    times[run].append(time.process_time() - start)
-        for run, seconds in times.items():
-            print(f"PyTorch {str(dtype)[6:]} {run.__name__}: {min(seconds):.2f} CPU-seconds a job")
-        print(f"  first logits {[round(score, 4) for score in scores[:3].tolist()]}")
-        del model
+    dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+    model = Qwen3ForCausalLM.from_pretrained(folder, dtype=dtype).eval()
+    report, scores = {}, []
+    with torch.no_grad():
+        for run in (whole, shared):
+            start = time.process_time()
+            scores.append(run(model))
+            report[run.__name__] = time.process_time() - start
+    if not torch.allclose(*scores, atol=0.1 if precision == "bf16" else 1e-3):
+        sys.exit("peer.py: sharing the beginning changed the scores, so it is measured wrongly")
+    report["peak_megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -3,8 +3,8 @@ import Foundation
 import Scoring
 
 /// Measures what sharing a job's beginning gains with a decoder: CPU-seconds for a job of 20
-/// documents with and without, one lane, by turns. Arguments: a folder of make_model.py, and a
-/// precision.
+/// documents without and with it, on one lane, as one line of JSON for compare.py. Arguments: a
+/// folder of make_model.py, and a precision.
 @main
 struct DecoderBench {
   static let documents = 20
@@ -31,35 +31,40 @@ struct DecoderBench {
     FileHandle.standardError.write(Data("decoder-bench: \(what)\n".utf8))
   }
 
+  private struct Report: Encodable {
+    /// CPU-seconds a job.
+    var whole: Double
+    var shared: Double
+    var peakMegabytes: Int
+  }
+
+  private struct DifferentScores: Error, CustomStringConvertible {
+    let description = "sharing the beginning changed scores; it must not change a bit of them"
+  }
+
   private static func measure(_ folder: String, _ precision: PrecisionSetting) async throws {
     let model = try EmbeddedModel.load(
       folder: URL(filePath: folder, directoryHint: .isDirectory), name: "model",
       precision: precision)
-    func engine(prefixBytesMax: Int) throws -> EmbeddedEngine {
-      try EmbeddedEngine(
-        models: [model],
-        configuration: EmbeddedEngineConfiguration(
-          laneCount: 1, chunkTokensMax: 512, prefixBytesMax: prefixBytesMax))
-    }
-    let whole = try engine(prefixBytesMax: 0)
-    var seconds: [String: Double] = [:]
-    var scores: [String: [DocumentScore]] = [:]
-    for _ in 0..<2 {
-      // A new one each time, so that nothing is left from the last.
-      for (name, engine) in [("whole", whole), ("shared", try engine(prefixBytesMax: 256 << 20))] {
-        let before = cpuSeconds()
-        let result = try await engine.score(request, progress: {})
-        seconds[name] = min(cpuSeconds() - before, seconds[name] ?? .infinity)
-        scores[name] = result.scores
-      }
-    }
-    for name in ["whole", "shared"] {
-      let time = (seconds[name] ?? 0).formatted(.number.precision(.fractionLength(2)))
-      print("engine \(precision.rawValue) \(name): \(time) CPU-seconds a job")
-    }
-    let same = scores["whole"] == scores["shared"] ? "the same bits" : "DIFFERENT SCORES"
-    print("  first logits \(scores["shared", default: []].prefix(3).map(\.rankingKey)), \(same)")
-    print("  peak memory \(peakMemoryMegabytes()) MB")
+    let (whole, wholeScores) = try await score(by: model, prefixBytesMax: 0)
+    let (shared, sharedScores) = try await score(by: model, prefixBytesMax: 256 << 20)
+    guard wholeScores == sharedScores else { throw DifferentScores() }
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    let report = Report(whole: whole, shared: shared, peakMegabytes: peakMemoryMegabytes())
+    print(String(decoding: try encoder.encode(report), as: UTF8.self))
+  }
+
+  private static func score(
+    by model: EmbeddedModel, prefixBytesMax: Int
+  ) async throws -> (cpuSeconds: Double, scores: [DocumentScore]) {
+    let engine = try EmbeddedEngine(
+      models: [model],
+      configuration: EmbeddedEngineConfiguration(
+        laneCount: 1, chunkTokensMax: 512, prefixBytesMax: prefixBytesMax))
+    let before = cpuSeconds()
+    let result = try await engine.score(request, progress: {})
+    return (cpuSeconds() - before, result.scores)
   }
 
   private static var request: ScoringRequest {
