@@ -27,6 +27,9 @@ final class Model {
   var setAside: Job?
   var reservedSession: UInt64?
   var workers: [WorkerSession] = []
+  /// Since when no worker serves it, where a fallback could: a worker that cannot reach the backend
+  /// does not know its models. nil while one does.
+  var unservedSinceMs: Int64?
   /// Those that can take a job, least loaded first.
   var available = LazyHeap<AvailableWorker>()
   var retryBudget: RetryBudget

@@ -2,8 +2,8 @@ import Ledger
 import RerankdProtocol
 
 /// Who gets what: ready jobs to workers. Models take turns, one job each; so do the tenants of a
-/// model. Jobs of a model whose backend is not open go to the workers of its fallbacks, where they
-/// allow it.
+/// model. Jobs of a model whose backend is not open, or that no worker serves, go to the workers of
+/// its fallbacks, where they allow it.
 extension QueueCore {
   /// How many tenants whose first job fits nowhere are passed over in one turn.
   private static var lanesPassedMax: Int { 8 }
@@ -43,7 +43,8 @@ extension QueueCore {
     {
       return true
     }
-    guard handsOut(model.backend) else {
+    let isUnserved = unservedAtMs(model).map { $0 <= nowMs } ?? false
+    guard handsOut(model.backend), !isUnserved else {
       return divert(from: \.divertible, of: model, to: openFallback(of: model))
     }
     if assignSetAside(of: model) { return true }

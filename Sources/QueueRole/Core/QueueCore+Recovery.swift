@@ -27,6 +27,7 @@ extension QueueCore {
   }
 
   func recover(_ recovered: RecoveredLedger) {
+    for model in models { loseWorkers(of: model) }
     isPaused = recovered.settings[Self.pausedSetting] == "true"
     for backend in backends where backend.isDeclared {
       backend.isPaused = recovered.settings[Self.pausedSetting(of: backend.name)] == "true"

@@ -30,6 +30,7 @@ extension QueueCore {
     case .deliveryAge: return deliveries[id]?.ageEndMs == timer.dueMs
     case .backendRest: return backends[Int(timer.subject)].restEndsMs == timer.dueMs
     case .backendGrant: return backends[Int(timer.subject)].grantDueMs == timer.dueMs
+    case .modelUnserved: return unservedAtMs(models[Int(timer.subject)]) == timer.dueMs
     case .permit: return grantedPermits[timer.subject]?.grant?.lostAtMs == timer.dueMs
     case .workerRest: return sessions[timer.subject]?.restsUntilMs == timer.dueMs
     }
@@ -56,6 +57,7 @@ extension QueueCore {
       park(delivery)
     case .backendRest: probe(backends[Int(timer.subject)])
     case .backendGrant: wakeGrants(of: backends[Int(timer.subject)])
+    case .modelUnserved: wake(models[Int(timer.subject)])
     case .permit:
       guard let permit = grantedPermits[timer.subject] else { return }
       lose(permit)

@@ -28,7 +28,10 @@ extension QueueCore {
     workerPeers[call.peer, default: WorkerPeer(heardMs: nowMs)].sessions += 1
     workerPeers[call.peer]?.heardMs = nowMs
     calls[call] = .worker(session)
-    for model in session.models { model.workers.append(session) }
+    for model in session.models {
+      model.workers.append(session)
+      model.unservedSinceMs = nil
+    }
 
     var adopted: [JobID] = []
     for lease in request.held {
@@ -111,12 +114,28 @@ extension QueueCore {
     remove(session)
   }
 
+  /// No worker serves the model. Those that come back, or have only started, are waited for; then its
+  /// jobs may go to fallbacks.
+  func loseWorkers(of model: Model) {
+    guard !model.fallbacks.isEmpty else { return }
+    putBackSetAside(model)
+    model.unservedSinceMs = nowMs
+    setTimer(
+      .modelUnserved, UInt64(model.index), dueMs: nowMs + configuration.reattachGraceMs)
+  }
+
+  /// When the model's jobs may go to fallbacks for want of workers; nil while it has some.
+  func unservedAtMs(_ model: Model) -> Int64? {
+    model.unservedSinceMs.map { $0 + configuration.reattachGraceMs }
+  }
+
   private func remove(_ session: WorkerSession) {
     sessions[session.number] = nil
     endPermits(of: session)
     if sessionsByWorker[session.workerID] === session { sessionsByWorker[session.workerID] = nil }
     for model in session.models {
       model.workers.removeAll { $0 === session }
+      if model.workers.isEmpty { loseWorkers(of: model) }
       wake(model)
     }
     let peer = session.call.peer

@@ -10,6 +10,8 @@ struct Timer: Comparable {
     case deliveryLease, deliveryAge
     /// Subject: a backend's index.
     case backendRest, backendGrant
+    /// Subject: a model's index.
+    case modelUnserved
     /// Subject: a permit's number.
     case permit
     /// Subject: a worker session's number.

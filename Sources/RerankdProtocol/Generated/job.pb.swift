@@ -382,8 +382,8 @@ public nonisolated struct JobSpec: Sendable {
   /// W3C trace context of the submitter.
   public var traceparent: String = String()
 
-  /// When the model's backend is out of service, the catalogue's fallbacks for the model may score the
-  /// job instead; RerankResult.model and .engine say who did.
+  /// When the model's backend is out of service, or no worker serves the model for a while, the
+  /// catalogue's fallbacks for it may score the job instead; RerankResult.model and .engine say who did.
   public var allowFallback: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -39,6 +39,25 @@ import Testing
     #expect(opened.assigned(to: remote.call).map(\.job) == [strict])
   }
 
+  // A worker that never reached the backend does not serve its models.
+  @Test func jobsOfAModelWithoutWorkersGoToTheFallbackAfterAGrace() throws {
+    let queue = CoreHarness.withHub()
+    queue.attach("e", models: ["m2"], peer: 11)
+    let strict = try queue.submit(NewJob())
+    let waiting = try queue.submit(NewJob(fallback: true))
+    #expect(queue.pass(ms: 9_000).orders.isEmpty)
+    #expect(queue.pass(ms: 1_000).orders.map(\.lease.job) == [waiting])
+    #expect(queue.state(strict)?.state == .ready)
+    let remote = queue.attach("r", models: ["m1"], peer: 12)
+    #expect(queue.state(strict)?.state == .leased)
+    #expect(try queue.hub().state == .open)
+    // The grace begins anew when the worker goes.
+    queue.send(.callEnded(remote.call))
+    let next = try queue.submit(NewJob(fallback: true))
+    #expect(queue.state(next)?.state == .ready)
+    #expect(queue.pass(ms: 10_000).orders.contains { $0.lease.job == next && $0.model == "m2" })
+  }
+
   @Test func attemptThatMetAFaultIsFollowedByOneOnTheFallback() throws {
     let queue = CoreHarness.withHub()
     let worker = queue.attach(models: ["m1", "m2"])
