@@ -42,6 +42,7 @@ import Testing
   @Test func anOutcomeCarriesItsDocumentsWhereTheyAreKnown() throws {
     var result = RerankResult()
     result.model = "builtin"
+    (result.model, result.engine) = ("other", "hub")
     result.results = [(UInt32(1), Float(0.9)), (0, 0.1)].map { index, score in
       var ranked = RankedDocument()
       ranked.index = index
@@ -56,6 +57,8 @@ import Testing
     #expect(view.jobId == "0-5")
     #expect(view.results?.map(\.document) == [nil, "first"])
     #expect(view.error == nil)
+    #expect(!view.text(widthMax: nil).contains("scored by"))
+    #expect(view.text(widthMax: nil, namesScorer: true).hasSuffix("scored by other, hub\n"))
     #expect(try Printer.json(view, pretty: false).contains(#""relevance_score":0.9"#))
   }
 

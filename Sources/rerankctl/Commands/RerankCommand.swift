@@ -50,16 +50,19 @@ struct RerankCommand: AsyncParsableCommand {
       line.request.topN = topN
       line.request.instruction = instruction ?? ""
       let outcome = try await client.rerank(line.job(), cancelsJob: true)
-      try show(outcome, texts: contents.map(\.summary))
+      try show(
+        outcome, texts: contents.map(\.summary), mayBeFallback: line.spec.allowFallback)
     }
   }
 
-  private func show(_ outcome: JobOutcome, texts: [String]) throws {
+  private func show(_ outcome: JobOutcome, texts: [String], mayBeFallback: Bool) throws {
     let view = OutcomeView(outcome, documents: texts)
     if let error = view.error, connection.output == .table {
       CommandFailure.say("job \(view.jobId) ended as \(view.state): \(error.code): \(error.message)")
     } else {
-      try connection.printer.object(view) { view.text(widthMax: Printer.terminalWidth) }
+      try connection.printer.object(view) {
+        view.text(widthMax: Printer.terminalWidth, namesScorer: mayBeFallback)
+      }
     }
     guard view.error == nil else { throw CommandFailure.unsuccessful }
   }

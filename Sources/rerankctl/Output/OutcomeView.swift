@@ -57,8 +57,11 @@ struct OutcomeView: Encodable {
   }
 
   /// The ranking, and below it what is to be known of single documents.
-  func text(widthMax: Int?) -> String {
-    let notes = self.notes
+  ///
+  /// - Parameter namesScorer: says which model and engine it was, where it may be a fallback.
+  func text(widthMax: Int?, namesScorer: Bool = false) -> String {
+    var notes = self.notes
+    if namesScorer, let model, let engine { notes.insert("scored by \(model), \(engine)", at: 0) }
     return table.text(widthMax: widthMax)
       + (notes.isEmpty ? "" : "\n" + notes.map { $0 + "\n" }.joined())
   }
