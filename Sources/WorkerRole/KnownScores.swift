@@ -145,13 +145,7 @@ extension Scoring.PartialScores {
           $0.rankingKey = score.rankingKey
         }
       }
-      if let usage {
-        $0.usage = .with {
-          $0.promptTokens = UInt64(clamping: usage.promptTokens)
-          $0.totalTokens = UInt64(clamping: usage.totalTokens)
-          $0.estimated = usage.estimated
-        }
-      }
+      if let usage { $0.usage = Usage(usage) }
     }
     do {
       return try message.serializedBytes()
@@ -184,12 +178,6 @@ extension ScoringRequest {
 }
 
 extension TokenUsage {
-  fileprivate init(_ usage: Usage) {
-    self.init(
-      promptTokens: Int(clamping: usage.promptTokens),
-      totalTokens: Int(clamping: usage.totalTokens), estimated: usage.estimated)
-  }
-
   fileprivate static func + (left: TokenUsage, right: TokenUsage) -> TokenUsage {
     TokenUsage(
       promptTokens: left.promptTokens.addingReportingOverflow(right.promptTokens).partialValue,

@@ -61,11 +61,7 @@ struct ScoringPlan {
           $0.relevanceScore = entry.relevanceScore
         }
       }
-      result.usage = .with {
-        $0.promptTokens = UInt64(clamping: usage.promptTokens)
-        $0.totalTokens = UInt64(clamping: usage.totalTokens)
-        $0.estimated = usage.estimated
-      }
+      result.usage = Usage(usage)
       result.model = scored?.model ?? model.name
       result.engine = engine
       result.scoreKind = (scored?.scoreKind ?? .sigmoid).rawValue
