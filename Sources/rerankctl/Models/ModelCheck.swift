@@ -82,7 +82,7 @@ struct ModelCheck {
         (try TokenizerCheck(model: model, vocabulary: description).run(), ())
       }
       await sanityStep(model, &report)
-      await precisionSteps(description, &report)
+      await precisionSteps(model, description, &report)
     }
     report.passed = report.steps.allSatisfy(\.passed)
     return report
@@ -119,17 +119,21 @@ struct ModelCheck {
 
   /// That what `auto` takes is right decides; any other precision has to be asked for, and is then
   /// refused where a golden pair is missed in it.
+  ///
+  /// - Parameter model: in fp32.
   private func precisionSteps(
-    _ description: ModelDescription, _ report: inout Report
+    _ model: EmbeddedModel, _ description: ModelDescription, _ report: inout Report
   ) async {
-    step("precision", &report) {
+    let automatic = step("precision", &report) {
       let model = try location.files.load(name: location.name, precision: .auto)
-      return ("auto takes \(model.precision)", ())
+      return ("auto takes \(model.precision)", model)
     }
+    let loaded = [model, automatic].compactMap(\.self)
     for precision in ModelProbe.fastPrecisions {
       do {
         let probe = try ModelProbe(
-          model: location.files.load(name: location.name, precision: precision))
+          model: loaded.first { $0.precision == precision.rawValue }
+            ?? location.files.load(name: location.name, precision: precision))
         report.speed.append(
           try await probe.speed(
             contextTokens: description.contextTokens, seconds: probeSeconds))
