@@ -17,6 +17,15 @@ public enum Method: String, Sendable, CaseIterable {
   case drainWorker = "/rerankd.v1.Control/DrainWorker"
   case setPaused = "/rerankd.v1.Control/SetPaused"
   case setBackendPaused = "/rerankd.v1.Control/SetBackendPaused"
+  case cancelJobs = "/rerankd.v1.Control/CancelJobs"
+  case purgeJobs = "/rerankd.v1.Control/PurgeJobs"
+  case setWorkerPaused = "/rerankd.v1.Control/SetWorkerPaused"
+  case setDraining = "/rerankd.v1.Control/SetDraining"
+  case scaleWorkers = "/rerankd.v1.Control/ScaleWorkers"
+  case supervise = "/rerankd.v1.Control/Supervise"
+  case backUpLedger = "/rerankd.v1.Control/BackUpLedger"
+  case checkLedger = "/rerankd.v1.Control/CheckLedger"
+  case ledgerStatistics = "/rerankd.v1.Control/LedgerStatistics"
 
   /// Both directions carry any number of messages; the other methods take one and answer one.
   public var isStream: Bool {

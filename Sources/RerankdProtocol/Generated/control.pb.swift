@@ -159,11 +159,117 @@ public nonisolated struct StatusResponse: @unchecked Sendable {
     set {_uniqueStorage()._backends = newValue}
   }
 
+  public var draining: Bool {
+    get {_storage._draining}
+    set {_uniqueStorage()._draining = newValue}
+  }
+
+  /// Of jobs that ended lately, by model; at most the newest 1,024 of each.
+  public var latencies: [LatencySummary] {
+    get {_storage._latencies}
+    set {_uniqueStorage()._latencies = newValue}
+  }
+
+  /// rerankd up processes that were heard of lately.
+  public var supervisors: [SupervisorStatus] {
+    get {_storage._supervisors}
+    set {_uniqueStorage()._supervisors = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// Nearest-rank quantiles, microseconds.
+public nonisolated struct LatencySummary: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var model: String = String()
+
+  /// From being ready to its (last) assignment.
+  public var waiting: LatencyQuantiles {
+    get {_waiting ?? LatencyQuantiles()}
+    set {_waiting = newValue}
+  }
+  /// Returns true if `waiting` has been explicitly set.
+  public var hasWaiting: Bool {self._waiting != nil}
+  /// Clears the value of `waiting`. Subsequent reads from it will return its default value.
+  public mutating func clearWaiting() {self._waiting = nil}
+
+  /// From its last assignment to its outcome.
+  public var scoring: LatencyQuantiles {
+    get {_scoring ?? LatencyQuantiles()}
+    set {_scoring = newValue}
+  }
+  /// Returns true if `scoring` has been explicitly set.
+  public var hasScoring: Bool {self._scoring != nil}
+  /// Clears the value of `scoring`. Subsequent reads from it will return its default value.
+  public mutating func clearScoring() {self._scoring = nil}
+
+  /// From its submit to its end.
+  public var total: LatencyQuantiles {
+    get {_total ?? LatencyQuantiles()}
+    set {_total = newValue}
+  }
+  /// Returns true if `total` has been explicitly set.
+  public var hasTotal: Bool {self._total != nil}
+  /// Clears the value of `total`. Subsequent reads from it will return its default value.
+  public mutating func clearTotal() {self._total = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _waiting: LatencyQuantiles? = nil
+  fileprivate var _scoring: LatencyQuantiles? = nil
+  fileprivate var _total: LatencyQuantiles? = nil
+}
+
+public nonisolated struct LatencyQuantiles: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var count: UInt64 = 0
+
+  public var p50Us: UInt64 = 0
+
+  public var p90Us: UInt64 = 0
+
+  public var p99Us: UInt64 = 0
+
+  public var maxUs: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SupervisorStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var supervisorID: String = String()
+
+  public var host: String = String()
+
+  public var processID: UInt32 = 0
+
+  public var workersRunning: UInt32 = 0
+
+  public var workersWanted: UInt32 = 0
+
+  public var workersMax: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct BackendStatus: Sendable {
@@ -261,11 +367,35 @@ public nonisolated struct ModelStatus: Sendable {
 
   public var pauseReason: String = String()
 
+  /// Delayed, ready and leased jobs of each priority that has any, highest first; at most 64.
+  public var priorities: [PriorityDepth] = []
+
+  /// How long the oldest ready job has been ready; 0: none is.
+  public var oldestReadyMs: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _model: ModelInfo? = nil
+}
+
+public nonisolated struct PriorityDepth: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var priority: Int32 = 0
+
+  public var delayed: UInt64 = 0
+
+  public var ready: UInt64 = 0
+
+  public var leased: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct Counters: @unchecked Sendable {
@@ -391,6 +521,29 @@ public nonisolated struct Counters: @unchecked Sendable {
     set {_uniqueStorage()._partialScoresDropped = newValue}
   }
 
+  /// Leases that ran out without progress (leases_lost counts those of vanished workers as well).
+  public var leasesExpired: UInt64 {
+    get {_storage._leasesExpired}
+    set {_uniqueStorage()._leasesExpired = newValue}
+  }
+
+  /// Attempts by how they ended.
+  public var attemptsSucceeded: UInt64 {
+    get {_storage._attemptsSucceeded}
+    set {_uniqueStorage()._attemptsSucceeded = newValue}
+  }
+
+  public var attemptsFailed: UInt64 {
+    get {_storage._attemptsFailed}
+    set {_uniqueStorage()._attemptsFailed = newValue}
+  }
+
+  /// Messages that a peer's role does not allow.
+  public var permissionDenied: UInt64 {
+    get {_storage._permissionDenied}
+    set {_uniqueStorage()._permissionDenied = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -418,6 +571,16 @@ public nonisolated struct LedgerStatus: Sendable {
 
   public var acceptsSubmits: Bool = false
 
+  /// The last backup that was written: when it ended (0: none since the process started), how long it took.
+  public var backupUnixMs: Int64 = 0
+
+  public var backupMs: UInt64 = 0
+
+  public var backupBytes: UInt64 = 0
+
+  /// Why the latest attempt at one failed, if it did.
+  public var backupError: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -440,6 +603,17 @@ public nonisolated struct ListJobsRequest: Sendable {
 
   /// 1 to 1,000; 0 takes 100.
   public var limit: UInt32 = 0
+
+  /// Submitted at least, and at most, this long ago; 0: no bound.
+  public var olderThanMs: UInt64 = 0
+
+  public var newerThanMs: UInt64 = 0
+
+  /// The code that an ended job's error has; empty: any.
+  public var errorCodes: [UInt32] = []
+
+  /// Part of the error's message, case-insensitive for ASCII; at most 256 bytes.
+  public var errorContains: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -543,6 +717,11 @@ public nonisolated struct WorkerInfo: Sendable {
 
   public var failed: UInt64 = 0
 
+  public var paused: Bool = false
+
+  /// Of the CURVE key that it came with, as in the list of authorized keys; empty without CURVE.
+  public var keyName: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -592,6 +771,350 @@ public nonisolated struct SetPausedResponse: Sendable {
   public init() {}
 }
 
+public nonisolated struct CancelJobsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 1 to 1,000.
+  public var jobIds: [UInt64] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct CancelJobsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// In the order of the request.
+  public var outcomes: [JobAction] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct JobAction: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var jobID: UInt64 = 0
+
+  /// The job's state after the call; UNSPECIFIED where it is gone, or never was.
+  public var state: JobState = .unspecified
+
+  /// Present where nothing was done: NOT_FOUND, FAILED_PRECONDITION.
+  public var error: CallStatus {
+    get {_error ?? CallStatus()}
+    set {_error = newValue}
+  }
+  /// Returns true if `error` has been explicitly set.
+  public var hasError: Bool {self._error != nil}
+  /// Clears the value of `error`. Subsequent reads from it will return its default value.
+  public mutating func clearError() {self._error = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _error: CallStatus? = nil
+}
+
+public nonisolated struct PurgeJobsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 1 to 1,000.
+  public var jobIds: [UInt64] = []
+
+  /// Also jobs whose outcome nobody acknowledged yet.
+  public var undelivered: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct PurgeJobsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// In the order of the request.
+  public var outcomes: [JobAction] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SetWorkerPausedRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var workerID: String = String()
+
+  public var paused: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SetWorkerPausedResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SetDrainingRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var draining: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SetDrainingResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct ScaleWorkersRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Empty: the only supervisor there is.
+  public var supervisorID: String = String()
+
+  public var workers: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct ScaleWorkersResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var supervisor: SupervisorStatus {
+    get {_supervisor ?? SupervisorStatus()}
+    set {_supervisor = newValue}
+  }
+  /// Returns true if `supervisor` has been explicitly set.
+  public var hasSupervisor: Bool {self._supervisor != nil}
+  /// Clears the value of `supervisor`. Subsequent reads from it will return its default value.
+  public mutating func clearSupervisor() {self._supervisor = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _supervisor: SupervisorStatus? = nil
+}
+
+public nonisolated struct SuperviseRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Stable over reconnects: 1 to 128 bytes of printable ASCII.
+  public var supervisorID: String = String()
+
+  public var host: String = String()
+
+  public var processID: UInt32 = 0
+
+  public var workersRunning: UInt32 = 0
+
+  public var workersWanted: UInt32 = 0
+
+  public var workersMax: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct SuperviseResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// What was asked for by ScaleWorkers since the supervisor's last call that said another number.
+  public var workersWanted: UInt32 {
+    get {_workersWanted ?? 0}
+    set {_workersWanted = newValue}
+  }
+  /// Returns true if `workersWanted` has been explicitly set.
+  public var hasWorkersWanted: Bool {self._workersWanted != nil}
+  /// Clears the value of `workersWanted`. Subsequent reads from it will return its default value.
+  public mutating func clearWorkersWanted() {self._workersWanted = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _workersWanted: UInt32? = nil
+}
+
+public nonisolated struct BackUpLedgerRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// A file name without a folder; empty takes one with shard and time in it. An existing file is never
+  /// replaced.
+  public var name: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct BackUpLedgerResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// On the queue's machine.
+  public var path: String = String()
+
+  public var bytes: UInt64 = 0
+
+  public var durationMs: UInt64 = 0
+
+  /// The jobs in it.
+  public var jobs: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct CheckLedgerRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct CheckLedgerResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Empty: sound. At most 100.
+  public var problems: [String] = []
+
+  public var durationMs: UInt64 = 0
+
+  public var jobs: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct LedgerStatisticsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct LedgerStatisticsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var ledger: LedgerStatus {
+    get {_ledger ?? LedgerStatus()}
+    set {_ledger = newValue}
+  }
+  /// Returns true if `ledger` has been explicitly set.
+  public var hasLedger: Bool {self._ledger != nil}
+  /// Clears the value of `ledger`. Subsequent reads from it will return its default value.
+  public mutating func clearLedger() {self._ledger = nil}
+
+  /// Rows and bytes of each table, largest first.
+  public var tables: [LedgerTable] = []
+
+  public var states: [JobStateCount] = []
+
+  public var oldestSubmittedUnixMs: Int64 = 0
+
+  /// Pages that deleted rows left free in the file.
+  public var freePageBytes: UInt64 = 0
+
+  /// How many migrations the file has had.
+  public var schemaVersion: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _ledger: LedgerStatus? = nil
+}
+
+public nonisolated struct LedgerTable: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  public var rows: UInt64 = 0
+
+  public var bytes: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct JobStateCount: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var state: JobState = .unspecified
+
+  public var jobs: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "rerankd.v1"
@@ -621,7 +1144,7 @@ nonisolated extension StatusRequest: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension StatusResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StatusResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}shard\0\u{1}epoch\0\u{3}uptime_ms\0\u{1}paused\0\u{1}models\0\u{1}counters\0\u{1}ledger\0\u{1}workers\0\u{3}live_bytes\0\u{1}backends\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}shard\0\u{1}epoch\0\u{3}uptime_ms\0\u{1}paused\0\u{1}models\0\u{1}counters\0\u{1}ledger\0\u{1}workers\0\u{3}live_bytes\0\u{1}backends\0\u{1}draining\0\u{1}latencies\0\u{1}supervisors\0")
 
   fileprivate class _StorageClass {
     var _version: String = String()
@@ -635,6 +1158,9 @@ nonisolated extension StatusResponse: SwiftProtobuf.Message, SwiftProtobuf._Mess
     var _workers: UInt32 = 0
     var _liveBytes: UInt64 = 0
     var _backends: [BackendStatus] = []
+    var _draining: Bool = false
+    var _latencies: [LatencySummary] = []
+    var _supervisors: [SupervisorStatus] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -656,6 +1182,9 @@ nonisolated extension StatusResponse: SwiftProtobuf.Message, SwiftProtobuf._Mess
       _workers = source._workers
       _liveBytes = source._liveBytes
       _backends = source._backends
+      _draining = source._draining
+      _latencies = source._latencies
+      _supervisors = source._supervisors
     }
   }
 
@@ -685,6 +1214,9 @@ nonisolated extension StatusResponse: SwiftProtobuf.Message, SwiftProtobuf._Mess
         case 9: try { try decoder.decodeSingularUInt32Field(value: &_storage._workers) }()
         case 10: try { try decoder.decodeSingularUInt64Field(value: &_storage._liveBytes) }()
         case 11: try { try decoder.decodeRepeatedMessageField(value: &_storage._backends) }()
+        case 12: try { try decoder.decodeSingularBoolField(value: &_storage._draining) }()
+        case 13: try { try decoder.decodeRepeatedMessageField(value: &_storage._latencies) }()
+        case 14: try { try decoder.decodeRepeatedMessageField(value: &_storage._supervisors) }()
         default: break
         }
       }
@@ -730,6 +1262,15 @@ nonisolated extension StatusResponse: SwiftProtobuf.Message, SwiftProtobuf._Mess
       if !_storage._backends.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._backends, fieldNumber: 11)
       }
+      if _storage._draining != false {
+        try visitor.visitSingularBoolField(value: _storage._draining, fieldNumber: 12)
+      }
+      if !_storage._latencies.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._latencies, fieldNumber: 13)
+      }
+      if !_storage._supervisors.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._supervisors, fieldNumber: 14)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -750,10 +1291,167 @@ nonisolated extension StatusResponse: SwiftProtobuf.Message, SwiftProtobuf._Mess
         if _storage._workers != rhs_storage._workers {return false}
         if _storage._liveBytes != rhs_storage._liveBytes {return false}
         if _storage._backends != rhs_storage._backends {return false}
+        if _storage._draining != rhs_storage._draining {return false}
+        if _storage._latencies != rhs_storage._latencies {return false}
+        if _storage._supervisors != rhs_storage._supervisors {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LatencySummary: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LatencySummary"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}waiting\0\u{1}scoring\0\u{1}total\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.model) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._waiting) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._scoring) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._total) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.model.isEmpty {
+      try visitor.visitSingularStringField(value: self.model, fieldNumber: 1)
+    }
+    try { if let v = self._waiting {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._scoring {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._total {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: LatencySummary, rhs: LatencySummary) -> Bool {
+    if lhs.model != rhs.model {return false}
+    if lhs._waiting != rhs._waiting {return false}
+    if lhs._scoring != rhs._scoring {return false}
+    if lhs._total != rhs._total {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LatencyQuantiles: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LatencyQuantiles"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0\u{3}p50_us\0\u{3}p90_us\0\u{3}p99_us\0\u{3}max_us\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.p50Us) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.p90Us) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.p99Us) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.maxUs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.count != 0 {
+      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 1)
+    }
+    if self.p50Us != 0 {
+      try visitor.visitSingularUInt64Field(value: self.p50Us, fieldNumber: 2)
+    }
+    if self.p90Us != 0 {
+      try visitor.visitSingularUInt64Field(value: self.p90Us, fieldNumber: 3)
+    }
+    if self.p99Us != 0 {
+      try visitor.visitSingularUInt64Field(value: self.p99Us, fieldNumber: 4)
+    }
+    if self.maxUs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.maxUs, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: LatencyQuantiles, rhs: LatencyQuantiles) -> Bool {
+    if lhs.count != rhs.count {return false}
+    if lhs.p50Us != rhs.p50Us {return false}
+    if lhs.p90Us != rhs.p90Us {return false}
+    if lhs.p99Us != rhs.p99Us {return false}
+    if lhs.maxUs != rhs.maxUs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SupervisorStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SupervisorStatus"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}supervisor_id\0\u{1}host\0\u{3}process_id\0\u{3}workers_running\0\u{3}workers_wanted\0\u{3}workers_max\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.supervisorID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.host) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.processID) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.workersRunning) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.workersWanted) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.workersMax) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.supervisorID.isEmpty {
+      try visitor.visitSingularStringField(value: self.supervisorID, fieldNumber: 1)
+    }
+    if !self.host.isEmpty {
+      try visitor.visitSingularStringField(value: self.host, fieldNumber: 2)
+    }
+    if self.processID != 0 {
+      try visitor.visitSingularUInt32Field(value: self.processID, fieldNumber: 3)
+    }
+    if self.workersRunning != 0 {
+      try visitor.visitSingularUInt32Field(value: self.workersRunning, fieldNumber: 4)
+    }
+    if self.workersWanted != 0 {
+      try visitor.visitSingularUInt32Field(value: self.workersWanted, fieldNumber: 5)
+    }
+    if self.workersMax != 0 {
+      try visitor.visitSingularUInt32Field(value: self.workersMax, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SupervisorStatus, rhs: SupervisorStatus) -> Bool {
+    if lhs.supervisorID != rhs.supervisorID {return false}
+    if lhs.host != rhs.host {return false}
+    if lhs.processID != rhs.processID {return false}
+    if lhs.workersRunning != rhs.workersRunning {return false}
+    if lhs.workersWanted != rhs.workersWanted {return false}
+    if lhs.workersMax != rhs.workersMax {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -915,7 +1613,7 @@ nonisolated extension SetBackendPausedResponse: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension ModelStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ModelStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}delayed\0\u{1}ready\0\u{1}leased\0\u{3}paused_ms\0\u{3}pause_reason\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}delayed\0\u{1}ready\0\u{1}leased\0\u{3}paused_ms\0\u{3}pause_reason\0\u{1}priorities\0\u{3}oldest_ready_ms\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -929,6 +1627,8 @@ nonisolated extension ModelStatus: SwiftProtobuf.Message, SwiftProtobuf._Message
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.leased) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.pausedMs) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.pauseReason) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.priorities) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.oldestReadyMs) }()
       default: break
       }
     }
@@ -957,6 +1657,12 @@ nonisolated extension ModelStatus: SwiftProtobuf.Message, SwiftProtobuf._Message
     if !self.pauseReason.isEmpty {
       try visitor.visitSingularStringField(value: self.pauseReason, fieldNumber: 6)
     }
+    if !self.priorities.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.priorities, fieldNumber: 7)
+    }
+    if self.oldestReadyMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.oldestReadyMs, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -967,6 +1673,53 @@ nonisolated extension ModelStatus: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.leased != rhs.leased {return false}
     if lhs.pausedMs != rhs.pausedMs {return false}
     if lhs.pauseReason != rhs.pauseReason {return false}
+    if lhs.priorities != rhs.priorities {return false}
+    if lhs.oldestReadyMs != rhs.oldestReadyMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PriorityDepth: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PriorityDepth"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}priority\0\u{1}delayed\0\u{1}ready\0\u{1}leased\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularSInt32Field(value: &self.priority) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.delayed) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.ready) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.leased) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.priority != 0 {
+      try visitor.visitSingularSInt32Field(value: self.priority, fieldNumber: 1)
+    }
+    if self.delayed != 0 {
+      try visitor.visitSingularUInt64Field(value: self.delayed, fieldNumber: 2)
+    }
+    if self.ready != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ready, fieldNumber: 3)
+    }
+    if self.leased != 0 {
+      try visitor.visitSingularUInt64Field(value: self.leased, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: PriorityDepth, rhs: PriorityDepth) -> Bool {
+    if lhs.priority != rhs.priority {return false}
+    if lhs.delayed != rhs.delayed {return false}
+    if lhs.ready != rhs.ready {return false}
+    if lhs.leased != rhs.leased {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -974,7 +1727,7 @@ nonisolated extension ModelStatus: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Counters"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}submitted\0\u{1}refused\0\u{1}duplicates\0\u{1}assigned\0\u{1}succeeded\0\u{1}dead\0\u{1}cancelled\0\u{1}expired\0\u{1}retried\0\u{3}leases_lost\0\u{1}released\0\u{1}deliveries\0\u{1}redeliveries\0\u{3}deliveries_parked\0\u{3}superseded_outcomes\0\u{3}bare_accepted\0\u{3}bare_rejected\0\u{3}push_replies_sent\0\u{3}push_replies_dropped\0\u{3}malformed_messages\0\u{1}fallbacks\0\u{3}partial_scores_kept\0\u{3}partial_scores_dropped\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}submitted\0\u{1}refused\0\u{1}duplicates\0\u{1}assigned\0\u{1}succeeded\0\u{1}dead\0\u{1}cancelled\0\u{1}expired\0\u{1}retried\0\u{3}leases_lost\0\u{1}released\0\u{1}deliveries\0\u{1}redeliveries\0\u{3}deliveries_parked\0\u{3}superseded_outcomes\0\u{3}bare_accepted\0\u{3}bare_rejected\0\u{3}push_replies_sent\0\u{3}push_replies_dropped\0\u{3}malformed_messages\0\u{1}fallbacks\0\u{3}partial_scores_kept\0\u{3}partial_scores_dropped\0\u{3}leases_expired\0\u{3}attempts_succeeded\0\u{3}attempts_failed\0\u{3}permission_denied\0")
 
   fileprivate class _StorageClass {
     var _submitted: UInt64 = 0
@@ -1000,6 +1753,10 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     var _fallbacks: UInt64 = 0
     var _partialScoresKept: UInt64 = 0
     var _partialScoresDropped: UInt64 = 0
+    var _leasesExpired: UInt64 = 0
+    var _attemptsSucceeded: UInt64 = 0
+    var _attemptsFailed: UInt64 = 0
+    var _permissionDenied: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1033,6 +1790,10 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       _fallbacks = source._fallbacks
       _partialScoresKept = source._partialScoresKept
       _partialScoresDropped = source._partialScoresDropped
+      _leasesExpired = source._leasesExpired
+      _attemptsSucceeded = source._attemptsSucceeded
+      _attemptsFailed = source._attemptsFailed
+      _permissionDenied = source._permissionDenied
     }
   }
 
@@ -1074,6 +1835,10 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         case 21: try { try decoder.decodeSingularUInt64Field(value: &_storage._fallbacks) }()
         case 22: try { try decoder.decodeSingularUInt64Field(value: &_storage._partialScoresKept) }()
         case 23: try { try decoder.decodeSingularUInt64Field(value: &_storage._partialScoresDropped) }()
+        case 24: try { try decoder.decodeSingularUInt64Field(value: &_storage._leasesExpired) }()
+        case 25: try { try decoder.decodeSingularUInt64Field(value: &_storage._attemptsSucceeded) }()
+        case 26: try { try decoder.decodeSingularUInt64Field(value: &_storage._attemptsFailed) }()
+        case 27: try { try decoder.decodeSingularUInt64Field(value: &_storage._permissionDenied) }()
         default: break
         }
       }
@@ -1151,6 +1916,18 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       if _storage._partialScoresDropped != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._partialScoresDropped, fieldNumber: 23)
       }
+      if _storage._leasesExpired != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._leasesExpired, fieldNumber: 24)
+      }
+      if _storage._attemptsSucceeded != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._attemptsSucceeded, fieldNumber: 25)
+      }
+      if _storage._attemptsFailed != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._attemptsFailed, fieldNumber: 26)
+      }
+      if _storage._permissionDenied != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._permissionDenied, fieldNumber: 27)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1183,6 +1960,10 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if _storage._fallbacks != rhs_storage._fallbacks {return false}
         if _storage._partialScoresKept != rhs_storage._partialScoresKept {return false}
         if _storage._partialScoresDropped != rhs_storage._partialScoresDropped {return false}
+        if _storage._leasesExpired != rhs_storage._leasesExpired {return false}
+        if _storage._attemptsSucceeded != rhs_storage._attemptsSucceeded {return false}
+        if _storage._attemptsFailed != rhs_storage._attemptsFailed {return false}
+        if _storage._permissionDenied != rhs_storage._permissionDenied {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -1194,7 +1975,7 @@ nonisolated extension Counters: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension LedgerStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".LedgerStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}file_bytes\0\u{3}wal_bytes\0\u{1}commits\0\u{3}commit_p50_us\0\u{3}commit_p99_us\0\u{3}free_bytes\0\u{3}accepts_submits\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}file_bytes\0\u{3}wal_bytes\0\u{1}commits\0\u{3}commit_p50_us\0\u{3}commit_p99_us\0\u{3}free_bytes\0\u{3}accepts_submits\0\u{3}backup_unix_ms\0\u{3}backup_ms\0\u{3}backup_bytes\0\u{3}backup_error\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1209,6 +1990,10 @@ nonisolated extension LedgerStatus: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.commitP99Us) }()
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.freeBytes) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.acceptsSubmits) }()
+      case 8: try { try decoder.decodeSingularInt64Field(value: &self.backupUnixMs) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.backupMs) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.backupBytes) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.backupError) }()
       default: break
       }
     }
@@ -1236,6 +2021,18 @@ nonisolated extension LedgerStatus: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.acceptsSubmits != false {
       try visitor.visitSingularBoolField(value: self.acceptsSubmits, fieldNumber: 7)
     }
+    if self.backupUnixMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.backupUnixMs, fieldNumber: 8)
+    }
+    if self.backupMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.backupMs, fieldNumber: 9)
+    }
+    if self.backupBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.backupBytes, fieldNumber: 10)
+    }
+    if !self.backupError.isEmpty {
+      try visitor.visitSingularStringField(value: self.backupError, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1247,6 +2044,10 @@ nonisolated extension LedgerStatus: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.commitP99Us != rhs.commitP99Us {return false}
     if lhs.freeBytes != rhs.freeBytes {return false}
     if lhs.acceptsSubmits != rhs.acceptsSubmits {return false}
+    if lhs.backupUnixMs != rhs.backupUnixMs {return false}
+    if lhs.backupMs != rhs.backupMs {return false}
+    if lhs.backupBytes != rhs.backupBytes {return false}
+    if lhs.backupError != rhs.backupError {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1254,7 +2055,7 @@ nonisolated extension LedgerStatus: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension ListJobsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ListJobsRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}states\0\u{1}tenant\0\u{1}model\0\u{3}before_job_id\0\u{1}limit\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}states\0\u{1}tenant\0\u{1}model\0\u{3}before_job_id\0\u{1}limit\0\u{3}older_than_ms\0\u{3}newer_than_ms\0\u{3}error_codes\0\u{3}error_contains\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1267,6 +2068,10 @@ nonisolated extension ListJobsRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 3: try { try decoder.decodeSingularStringField(value: &self.model) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.beforeJobID) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.limit) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.olderThanMs) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.newerThanMs) }()
+      case 8: try { try decoder.decodeRepeatedUInt32Field(value: &self.errorCodes) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.errorContains) }()
       default: break
       }
     }
@@ -1288,6 +2093,18 @@ nonisolated extension ListJobsRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.limit != 0 {
       try visitor.visitSingularUInt32Field(value: self.limit, fieldNumber: 5)
     }
+    if self.olderThanMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.olderThanMs, fieldNumber: 6)
+    }
+    if self.newerThanMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.newerThanMs, fieldNumber: 7)
+    }
+    if !self.errorCodes.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.errorCodes, fieldNumber: 8)
+    }
+    if !self.errorContains.isEmpty {
+      try visitor.visitSingularStringField(value: self.errorContains, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1297,6 +2114,10 @@ nonisolated extension ListJobsRequest: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.model != rhs.model {return false}
     if lhs.beforeJobID != rhs.beforeJobID {return false}
     if lhs.limit != rhs.limit {return false}
+    if lhs.olderThanMs != rhs.olderThanMs {return false}
+    if lhs.newerThanMs != rhs.newerThanMs {return false}
+    if lhs.errorCodes != rhs.errorCodes {return false}
+    if lhs.errorContains != rhs.errorContains {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1448,7 +2269,7 @@ nonisolated extension ListWorkersResponse: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension WorkerInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".WorkerInfo"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}worker_id\0\u{1}host\0\u{3}process_id\0\u{1}version\0\u{1}models\0\u{3}credit_jobs\0\u{3}credit_bytes\0\u{3}held_jobs\0\u{3}held_bytes\0\u{3}attached_ms\0\u{3}silent_ms\0\u{1}draining\0\u{1}succeeded\0\u{1}failed\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}worker_id\0\u{1}host\0\u{3}process_id\0\u{1}version\0\u{1}models\0\u{3}credit_jobs\0\u{3}credit_bytes\0\u{3}held_jobs\0\u{3}held_bytes\0\u{3}attached_ms\0\u{3}silent_ms\0\u{1}draining\0\u{1}succeeded\0\u{1}failed\0\u{1}paused\0\u{3}key_name\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1470,6 +2291,8 @@ nonisolated extension WorkerInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 12: try { try decoder.decodeSingularBoolField(value: &self.draining) }()
       case 13: try { try decoder.decodeSingularUInt64Field(value: &self.succeeded) }()
       case 14: try { try decoder.decodeSingularUInt64Field(value: &self.failed) }()
+      case 15: try { try decoder.decodeSingularBoolField(value: &self.paused) }()
+      case 16: try { try decoder.decodeSingularStringField(value: &self.keyName) }()
       default: break
       }
     }
@@ -1518,6 +2341,12 @@ nonisolated extension WorkerInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if self.failed != 0 {
       try visitor.visitSingularUInt64Field(value: self.failed, fieldNumber: 14)
     }
+    if self.paused != false {
+      try visitor.visitSingularBoolField(value: self.paused, fieldNumber: 15)
+    }
+    if !self.keyName.isEmpty {
+      try visitor.visitSingularStringField(value: self.keyName, fieldNumber: 16)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1536,6 +2365,8 @@ nonisolated extension WorkerInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs.draining != rhs.draining {return false}
     if lhs.succeeded != rhs.succeeded {return false}
     if lhs.failed != rhs.failed {return false}
+    if lhs.paused != rhs.paused {return false}
+    if lhs.keyName != rhs.keyName {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1634,6 +2465,723 @@ nonisolated extension SetPausedResponse: SwiftProtobuf.Message, SwiftProtobuf._M
   }
 
   public static func ==(lhs: SetPausedResponse, rhs: SetPausedResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CancelJobsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CancelJobsRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}job_ids\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt64Field(value: &self.jobIds) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.jobIds.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.jobIds, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: CancelJobsRequest, rhs: CancelJobsRequest) -> Bool {
+    if lhs.jobIds != rhs.jobIds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CancelJobsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CancelJobsResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcomes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.outcomes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.outcomes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.outcomes, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: CancelJobsResponse, rhs: CancelJobsResponse) -> Bool {
+    if lhs.outcomes != rhs.outcomes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension JobAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".JobAction"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}job_id\0\u{1}state\0\u{1}error\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.jobID) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.state) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._error) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.jobID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.jobID, fieldNumber: 1)
+    }
+    if self.state != .unspecified {
+      try visitor.visitSingularEnumField(value: self.state, fieldNumber: 2)
+    }
+    try { if let v = self._error {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: JobAction, rhs: JobAction) -> Bool {
+    if lhs.jobID != rhs.jobID {return false}
+    if lhs.state != rhs.state {return false}
+    if lhs._error != rhs._error {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PurgeJobsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PurgeJobsRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}job_ids\0\u{1}undelivered\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt64Field(value: &self.jobIds) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.undelivered) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.jobIds.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.jobIds, fieldNumber: 1)
+    }
+    if self.undelivered != false {
+      try visitor.visitSingularBoolField(value: self.undelivered, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: PurgeJobsRequest, rhs: PurgeJobsRequest) -> Bool {
+    if lhs.jobIds != rhs.jobIds {return false}
+    if lhs.undelivered != rhs.undelivered {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension PurgeJobsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PurgeJobsResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}outcomes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.outcomes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.outcomes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.outcomes, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: PurgeJobsResponse, rhs: PurgeJobsResponse) -> Bool {
+    if lhs.outcomes != rhs.outcomes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SetWorkerPausedRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SetWorkerPausedRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}worker_id\0\u{1}paused\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.workerID) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.paused) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.workerID.isEmpty {
+      try visitor.visitSingularStringField(value: self.workerID, fieldNumber: 1)
+    }
+    if self.paused != false {
+      try visitor.visitSingularBoolField(value: self.paused, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SetWorkerPausedRequest, rhs: SetWorkerPausedRequest) -> Bool {
+    if lhs.workerID != rhs.workerID {return false}
+    if lhs.paused != rhs.paused {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SetWorkerPausedResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SetWorkerPausedResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SetWorkerPausedResponse, rhs: SetWorkerPausedResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SetDrainingRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SetDrainingRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}draining\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.draining) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.draining != false {
+      try visitor.visitSingularBoolField(value: self.draining, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SetDrainingRequest, rhs: SetDrainingRequest) -> Bool {
+    if lhs.draining != rhs.draining {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SetDrainingResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SetDrainingResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SetDrainingResponse, rhs: SetDrainingResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ScaleWorkersRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ScaleWorkersRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}supervisor_id\0\u{1}workers\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.supervisorID) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.workers) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.supervisorID.isEmpty {
+      try visitor.visitSingularStringField(value: self.supervisorID, fieldNumber: 1)
+    }
+    if self.workers != 0 {
+      try visitor.visitSingularUInt32Field(value: self.workers, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: ScaleWorkersRequest, rhs: ScaleWorkersRequest) -> Bool {
+    if lhs.supervisorID != rhs.supervisorID {return false}
+    if lhs.workers != rhs.workers {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ScaleWorkersResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ScaleWorkersResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}supervisor\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._supervisor) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._supervisor {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: ScaleWorkersResponse, rhs: ScaleWorkersResponse) -> Bool {
+    if lhs._supervisor != rhs._supervisor {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SuperviseRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SuperviseRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}supervisor_id\0\u{1}host\0\u{3}process_id\0\u{3}workers_running\0\u{3}workers_wanted\0\u{3}workers_max\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.supervisorID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.host) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.processID) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.workersRunning) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.workersWanted) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.workersMax) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.supervisorID.isEmpty {
+      try visitor.visitSingularStringField(value: self.supervisorID, fieldNumber: 1)
+    }
+    if !self.host.isEmpty {
+      try visitor.visitSingularStringField(value: self.host, fieldNumber: 2)
+    }
+    if self.processID != 0 {
+      try visitor.visitSingularUInt32Field(value: self.processID, fieldNumber: 3)
+    }
+    if self.workersRunning != 0 {
+      try visitor.visitSingularUInt32Field(value: self.workersRunning, fieldNumber: 4)
+    }
+    if self.workersWanted != 0 {
+      try visitor.visitSingularUInt32Field(value: self.workersWanted, fieldNumber: 5)
+    }
+    if self.workersMax != 0 {
+      try visitor.visitSingularUInt32Field(value: self.workersMax, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SuperviseRequest, rhs: SuperviseRequest) -> Bool {
+    if lhs.supervisorID != rhs.supervisorID {return false}
+    if lhs.host != rhs.host {return false}
+    if lhs.processID != rhs.processID {return false}
+    if lhs.workersRunning != rhs.workersRunning {return false}
+    if lhs.workersWanted != rhs.workersWanted {return false}
+    if lhs.workersMax != rhs.workersMax {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension SuperviseResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SuperviseResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}workers_wanted\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self._workersWanted) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._workersWanted {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: SuperviseResponse, rhs: SuperviseResponse) -> Bool {
+    if lhs._workersWanted != rhs._workersWanted {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension BackUpLedgerRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".BackUpLedgerRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: BackUpLedgerRequest, rhs: BackUpLedgerRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension BackUpLedgerResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".BackUpLedgerResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{1}bytes\0\u{3}duration_ms\0\u{1}jobs\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.path) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.durationMs) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.jobs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.path.isEmpty {
+      try visitor.visitSingularStringField(value: self.path, fieldNumber: 1)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 2)
+    }
+    if self.durationMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.durationMs, fieldNumber: 3)
+    }
+    if self.jobs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.jobs, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: BackUpLedgerResponse, rhs: BackUpLedgerResponse) -> Bool {
+    if lhs.path != rhs.path {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.durationMs != rhs.durationMs {return false}
+    if lhs.jobs != rhs.jobs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CheckLedgerRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CheckLedgerRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: CheckLedgerRequest, rhs: CheckLedgerRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension CheckLedgerResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CheckLedgerResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}problems\0\u{3}duration_ms\0\u{1}jobs\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.problems) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.durationMs) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.jobs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.problems.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.problems, fieldNumber: 1)
+    }
+    if self.durationMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.durationMs, fieldNumber: 2)
+    }
+    if self.jobs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.jobs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: CheckLedgerResponse, rhs: CheckLedgerResponse) -> Bool {
+    if lhs.problems != rhs.problems {return false}
+    if lhs.durationMs != rhs.durationMs {return false}
+    if lhs.jobs != rhs.jobs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LedgerStatisticsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LedgerStatisticsRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: LedgerStatisticsRequest, rhs: LedgerStatisticsRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LedgerStatisticsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LedgerStatisticsResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ledger\0\u{1}tables\0\u{1}states\0\u{3}oldest_submitted_unix_ms\0\u{3}free_page_bytes\0\u{3}schema_version\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._ledger) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.tables) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.states) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.oldestSubmittedUnixMs) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.freePageBytes) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.schemaVersion) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._ledger {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.tables.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.tables, fieldNumber: 2)
+    }
+    if !self.states.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.states, fieldNumber: 3)
+    }
+    if self.oldestSubmittedUnixMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.oldestSubmittedUnixMs, fieldNumber: 4)
+    }
+    if self.freePageBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.freePageBytes, fieldNumber: 5)
+    }
+    if self.schemaVersion != 0 {
+      try visitor.visitSingularUInt32Field(value: self.schemaVersion, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: LedgerStatisticsResponse, rhs: LedgerStatisticsResponse) -> Bool {
+    if lhs._ledger != rhs._ledger {return false}
+    if lhs.tables != rhs.tables {return false}
+    if lhs.states != rhs.states {return false}
+    if lhs.oldestSubmittedUnixMs != rhs.oldestSubmittedUnixMs {return false}
+    if lhs.freePageBytes != rhs.freePageBytes {return false}
+    if lhs.schemaVersion != rhs.schemaVersion {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension LedgerTable: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LedgerTable"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}rows\0\u{1}bytes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.rows) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.rows != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rows, fieldNumber: 2)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: LedgerTable, rhs: LedgerTable) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.rows != rhs.rows {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension JobStateCount: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".JobStateCount"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}state\0\u{1}jobs\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.state) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.jobs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.state != .unspecified {
+      try visitor.visitSingularEnumField(value: self.state, fieldNumber: 1)
+    }
+    if self.jobs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.jobs, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: JobStateCount, rhs: JobStateCount) -> Bool {
+    if lhs.state != rhs.state {return false}
+    if lhs.jobs != rhs.jobs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -35,6 +35,9 @@ struct CallDecoder {
     case .setPaused: [.setPaused(call, try decode(SetPausedRequest.self, message).paused)]
     case .setBackendPaused:
       [try pause(call, try decode(SetBackendPausedRequest.self, message))]
+    case .cancelJobs, .purgeJobs, .setWorkerPaused, .setDraining, .scaleWorkers, .supervise,
+      .backUpLedger, .checkLedger, .ledgerStatistics:
+      throw CallError(.unimplemented, "\(method.rawValue) is not there yet")
     }
   }
 
