@@ -6,26 +6,12 @@ extension SystemTests {
   /// Clients that people use, from the package index, and the check of the description. Where the
   /// index cannot be reached they say so and test nothing.
   @Suite struct GatewayClientTests {
-    /// The folder of the clients' virtual environment; nil where it cannot be made.
-    private func environment() async throws -> String? {
-      let script = try ChildProcess(
-        PackageFolder.url.appending(path: "Tests/SystemTests/Python/gateway_venv").path)
-      let exit = try await script.waitForExit(timeout: .seconds(300))
-      if exit == .status(75) {
-        print("skipped: no virtual environment for the gateway's clients")
-        print(script.text(of: .error).suffix(500))
-        return nil
-      }
-      try #require(exit == .status(0), "\(script.text(of: .error))")
-      return script.text(of: .output).trimmingCharacters(in: .whitespacesAndNewlines)
-    }
-
     private func file(_ name: String) -> String {
       PackageFolder.url.appending(path: "Tests/SystemTests/Python/\(name)").path
     }
 
     @Test func realClientsTakeTheGatewayForTheHub() async throws {
-      guard let environment = try await environment() else { return }
+      guard let environment = try await PythonEnvironment.folder("gateway") else { return }
       try await RunningSystem.run { system in
         let gateway = try await system.startGateway()
         let clients = try ChildProcess(
@@ -40,7 +26,7 @@ extension SystemTests {
     }
 
     @Test func everythingIsAsItsDescriptionSays() async throws {
-      guard let environment = try await environment() else { return }
+      guard let environment = try await PythonEnvironment.folder("gateway") else { return }
       try await RunningSystem.run { system in
         let gateway = try await system.startGateway()
         // The models are a deployment's own. With this one's named, requests come as far as the
