@@ -126,7 +126,7 @@ let package = Package(
       name: "rerankctl",
       dependencies: [
         "RerankdClient", "RerankdProtocol", "ZeroMQ", "Evaluation", "EmbeddedEngine", "Scoring",
-        argumentParser, protobuf,
+        "CallTransport", "Ledger", argumentParser, protobuf,
       ],
       swiftSettings: strict),
 
