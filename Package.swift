@@ -113,20 +113,31 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // The configuration of all processes: one file, the environment, and what each role makes of it.
+    .target(
+      name: "Settings",
+      dependencies: [
+        "QueueRole", "Ledger", "WorkerRole", "GatewayRole", "CallTransport", "RerankdProtocol",
+        "RerankdClient", "ZeroMQ", "Scoring", "EmbeddedEngine", "RemoteEngine", yams,
+      ],
+      swiftSettings: strict),
+
     // Processes: they read configuration and put the parts together.
     .executableTarget(
       name: "rerankd",
       dependencies: [
         "QueueRole", "Ledger", "WorkerRole", "GatewayRole", "CallTransport", "RerankdProtocol",
         "RerankdClient", "ZeroMQ", "Scoring", "Tokenization", "EmbeddedEngine", "RemoteEngine",
-        argumentParser, logging, serviceLifecycle, subprocess, systemPackage, unixSignals, yams,
+        "Settings", argumentParser, logging, serviceLifecycle, subprocess, systemPackage,
+        unixSignals,
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "rerankctl",
       dependencies: [
         "RerankdClient", "RerankdProtocol", "ZeroMQ", "Evaluation", "EmbeddedEngine", "Scoring",
-        "CallTransport", "Ledger", argumentParser, protobuf,
+        "CallTransport", "Ledger", "Settings", "RemoteEngine", "GatewayRole", "QueueRole",
+        argumentParser, asyncHTTPClient, crypto, logging, nioCore, nioHTTP1, protobuf,
       ],
       swiftSettings: strict),
 
@@ -193,10 +204,16 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "SettingsTests",
+      dependencies: [
+        "Settings", "QueueRole", "Ledger", "WorkerRole", "GatewayRole", "EmbeddedEngine",
+        "RemoteEngine", "Scoring", "TestSupport",
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "rerankdTests",
       dependencies: [
-        "rerankd", "QueueRole", "Ledger", "WorkerRole", "GatewayRole", "EmbeddedEngine",
-        "RemoteEngine", "Scoring", argumentParser,
+        "rerankd", "QueueRole", "Ledger", "GatewayRole", "Settings", argumentParser,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import RemoteEngine
 import Scoring
+import Settings
 
 /// The engines of one worker: the embedded one with its models, where it has any, and one a backend.
 struct EngineSet {

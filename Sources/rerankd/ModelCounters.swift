@@ -1,6 +1,7 @@
 import EmbeddedEngine
 import GatewayRole
 import Scoring
+import Settings
 import Synchronization
 import Tokenization
 

@@ -77,7 +77,8 @@ import Testing
 
   @Test func theWireAndTheRolesKnowNoProcess() throws {
     let targets = Set(try sources().map(\.target)).subtracting(["rerankd", "rerankctl"])
-    #expect(try importers(of: ["ArgumentParser", "Yams"], from: targets) == [])
+    #expect(try importers(of: ["ArgumentParser"], from: targets) == [])
+    #expect(try importers(of: ["Yams", "Settings"], from: targets.subtracting(["Settings"])) == [])
   }
 
   @Test func nothingIsLeftToDoOrToTrap() throws {

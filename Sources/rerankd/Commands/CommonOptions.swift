@@ -4,6 +4,7 @@ import GatewayRole
 import Logging
 import QueueRole
 import ServiceLifecycle
+import Settings
 import UnixSignals
 
 /// What every role takes: its configuration file, how much it logs, and whether it is supervised.

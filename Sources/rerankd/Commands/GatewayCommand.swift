@@ -3,6 +3,7 @@ import CallTransport
 import GatewayRole
 import Logging
 import RerankdClient
+import Settings
 
 struct GatewayCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

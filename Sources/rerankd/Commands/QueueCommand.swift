@@ -2,6 +2,7 @@ import ArgumentParser
 import Ledger
 import Logging
 import QueueRole
+import Settings
 
 struct QueueCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -4,6 +4,7 @@ import GatewayRole
 import Logging
 import QueueRole
 import ServiceLifecycle
+import Settings
 import WorkerRole
 
 struct UpCommand: AsyncParsableCommand {

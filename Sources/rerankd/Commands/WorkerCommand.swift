@@ -3,6 +3,7 @@ import CallTransport
 import EmbeddedEngine
 import Logging
 import Scoring
+import Settings
 import WorkerRole
 import ZeroMQ
 

@@ -2,8 +2,8 @@ import EmbeddedEngine
 import RemoteEngine
 
 /// One entry of `models`: the catalogue that the queue admits, and where workers take each from.
-struct ModelSettings: Sendable, Equatable {
-  enum Source: Sendable, Equatable {
+package struct ModelSettings: Sendable, Equatable {
+  package enum Source: Sendable, Equatable {
     /// The weights inside the binary.
     case builtIn
     /// A Hugging Face folder on the worker's machine.
@@ -13,25 +13,25 @@ struct ModelSettings: Sendable, Equatable {
   }
 
   /// What the catalogue holds when the configuration names no model.
-  static let builtIn = ModelSettings(
+  package static let builtIn = ModelSettings(
     name: "builtin", source: .builtIn, contextTokens: EmbeddedModel.builtInContextTokens,
     reservedTokens: EmbeddedModel.builtInReservedTokens, acceptsImages: false)
 
-  var name: String
-  var source: Source
-  var contextTokens: Int
-  var reservedTokens: Int
-  var acceptsImages: Bool
+  package var name: String
+  package var source: Source
+  package var contextTokens: Int
+  package var reservedTokens: Int
+  package var acceptsImages: Bool
   /// A folder with the tokenizer of a backend's model, on the worker's machine. Without it tokens
   /// are estimated, from above.
-  var tokenizerFolder: String?
-  var remote = RemoteModelSettings()
+  package var tokenizerFolder: String?
+  package var remote = RemoteModelSettings()
   /// What the catalogue says of the model without knowing it, for the log.
-  var notice: String?
+  package var notice: String?
   /// Models that may score its jobs while its backend takes nothing, where a job allows it.
-  var fallbacks: [String] = []
+  package var fallbacks: [String] = []
 
-  init(
+  package init(
     name: String, source: Source, contextTokens: Int, reservedTokens: Int, acceptsImages: Bool
   ) {
     self.name = name
@@ -90,7 +90,7 @@ struct ModelSettings: Sendable, Equatable {
   }
 
   /// The backend that serves it; nil for the embedded engine.
-  var backend: String? {
+  package var backend: String? {
     if case .backend(let name, _) = source { name } else { nil }
   }
 

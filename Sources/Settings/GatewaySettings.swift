@@ -1,5 +1,5 @@
 import CallTransport
-import GatewayRole
+package import GatewayRole
 import RerankdClient
 import RerankdProtocol
 import ZeroMQ
@@ -61,10 +61,10 @@ extension GatewayConfiguration {
   /// One connection to the queue has so many calls, and a few are for health and jobs.
   private static let requestsMaxMax = ProtocolLimits().openCallsMax - 24
 
-  static let listenForm = "expected HOST:PORT, such as 127.0.0.1:7880 or [::1]:7880"
+  package static let listenForm = "expected HOST:PORT, such as 127.0.0.1:7880 or [::1]:7880"
 
   /// - Returns: false for a text that is no address.
-  mutating func setListen(_ text: String) -> Bool {
+  package mutating func setListen(_ text: String) -> Bool {
     guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
       (0...65_535).contains(port)
     else { return false }

@@ -1,16 +1,16 @@
-import EmbeddedEngine
+package import EmbeddedEngine
 import RerankdProtocol
 import Scoring
-import WorkerRole
+package import WorkerRole
 
 /// The section `worker`: where its queues are, what it holds, and how its engine computes.
-struct WorkerSettings {
+package struct WorkerSettings {
   /// One a shard; the credit is split over them.
-  var queues = [DefaultEndpoint.workers]
+  package var queues = [DefaultEndpoint.workers]
   /// 40 characters of Z85; needed where the queue has a CURVE key.
-  var queuePublicKey: String?
-  var worker: WorkerConfiguration
-  var embedded = EmbeddedEngineConfiguration()
+  package var queuePublicKey: String?
+  package var worker: WorkerConfiguration
+  package var embedded = EmbeddedEngineConfiguration()
 
   init(_ section: ConfigurationSection) throws {
     queues = try section.strings("queues") ?? queues

@@ -3,7 +3,7 @@ import RemoteEngine
 import Scoring
 import Testing
 
-@testable import rerankd
+@testable import Settings
 
 @Suite struct ModelSettingsTests {
   private func read(

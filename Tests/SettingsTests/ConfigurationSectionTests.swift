@@ -1,6 +1,6 @@
 import Testing
 
-@testable import rerankd
+@testable import Settings
 
 @Suite struct ConfigurationSectionTests {
   @Test func readsValuesWithTheirUnits() throws {

@@ -1,19 +1,19 @@
 import Foundation
-import GatewayRole
-import QueueRole
-import RemoteEngine
+package import GatewayRole
+package import QueueRole
+package import RemoteEngine
 
 /// The whole configuration file. Roles take their part; flags go before what it says.
-struct DaemonConfiguration {
-  var models: [ModelSettings]
-  var backends: [RemoteEngineConfiguration]
-  var queue: QueueConfiguration
-  var worker: WorkerSettings
-  var gateway: GatewayConfiguration
+package struct DaemonConfiguration {
+  package var models: [ModelSettings]
+  package var backends: [RemoteEngineConfiguration]
+  package var queue: QueueConfiguration
+  package var worker: WorkerSettings
+  package var gateway: GatewayConfiguration
 
   /// - Parameter path: nil takes every default: the built-in model, on loopback.
   /// - Throws: ``ConfigurationError`` naming file, line and key.
-  static func load(path: String?) throws -> DaemonConfiguration {
+  package static func load(path: String?) throws -> DaemonConfiguration {
     guard let path else { return try DaemonConfiguration(file: "defaults", text: "") }
     do {
       let text = try String(contentsOfFile: path, encoding: .utf8)
@@ -26,7 +26,7 @@ struct DaemonConfiguration {
     }
   }
 
-  init(file: String, text: String) throws {
+  package init(file: String, text: String) throws {
     let root = try ConfigurationSection(file: file, text: text)
     (models, backends) = try RemoteEngineConfiguration.list(root)
     queue = try QueueConfiguration(

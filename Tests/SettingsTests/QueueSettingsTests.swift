@@ -1,7 +1,7 @@
 import QueueRole
 import Testing
 
-@testable import rerankd
+@testable import Settings
 
 /// What the queue is told of backends and fallbacks.
 struct QueueSettingsTests {

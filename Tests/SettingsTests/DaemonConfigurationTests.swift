@@ -1,4 +1,3 @@
-import ArgumentParser
 import EmbeddedEngine
 import Foundation
 import Ledger
@@ -7,7 +6,7 @@ import RemoteEngine
 import Testing
 import WorkerRole
 
-@testable import rerankd
+@testable import Settings
 
 @Suite struct DaemonConfigurationTests {
   private var annotatedFile: String {
@@ -45,44 +44,15 @@ import WorkerRole
     #expect(configuration.queue.shell.curveSecretKeyPath == "/etc/rerankd/queue.key")
   }
 
-  @Test func aValueThatNoQueueCanWorkWithIsAnErrorNamingItsKey() {
-    let error = #expect(throws: ConfigurationError.self) {
-      let configuration = try DaemonConfiguration(
-        file: "r.yaml", text: "queue:\n  retries:\n    base: 10s\n    cap: 1s\n")
-      _ = try QueueOptions.parse([]).applied(to: configuration.queue)
-    }
-    #expect(error?.key == "queue.retryCapMs")
+  @Test func aValueThatNoQueueCanWorkWithIsAnErrorNamingItsKey() throws {
+    let configuration = try DaemonConfiguration(
+      file: "r.yaml", text: "queue:\n  retries:\n    base: 10s\n    cap: 1s\n")
+    #expect(configuration.queue.firstProblem?.key == "retryCapMs")
   }
 
   @Test func aMissingFileIsAnError() {
     #expect(throws: ConfigurationError.self) {
       try DaemonConfiguration.load(path: "/no/such/rerankd.yaml")
     }
-  }
-
-  @Test func flagsGoBeforeTheFile() throws {
-    let configuration = try DaemonConfiguration(
-      file: "r.yaml", text: "queue:\n  shard: 1\n  ledger:\n    path: a.sqlite\n")
-    var flags = try QueueOptions.parse(["--ledger", "b.sqlite", "--intake-endpoint", "off"])
-    var queue = try flags.applied(to: configuration.queue)
-    #expect(queue.ledger.path == "b.sqlite")
-    #expect(queue.shard == 1)
-    #expect(queue.shell.bareEndpoint == nil)
-    flags = try QueueOptions.parse([])
-    queue = try flags.applied(to: configuration.queue)
-    #expect(queue.ledger.path == "a.sqlite")
-  }
-
-  @Test func listeningBeyondThisMachineWithoutKeysMustBeSaidTwice() throws {
-    let open = "queue:\n  sockets:\n    producers: tcp://0.0.0.0:7801\n"
-    let insecure = open + "    insecure: true\n"
-    func applied(_ text: String, _ arguments: [String]) throws {
-      let configuration = try DaemonConfiguration(file: "r.yaml", text: text)
-      _ = try QueueOptions.parse(arguments).applied(to: configuration.queue)
-    }
-    #expect(throws: ConfigurationError.self) { try applied(open, []) }
-    #expect(throws: ConfigurationError.self) { try applied(open, ["--insecure"]) }
-    #expect(throws: ConfigurationError.self) { try applied(insecure, []) }
-    try applied(insecure, ["--insecure"])
   }
 }

@@ -1,5 +1,5 @@
 import Ledger
-import QueueRole
+package import QueueRole
 import RemoteEngine
 
 extension QueueConfiguration {
@@ -133,7 +133,7 @@ extension ShellConfiguration {
   }
 
   /// "off" means that there is no bare intake.
-  mutating func setBareEndpoint(_ text: String) {
+  package mutating func setBareEndpoint(_ text: String) {
     bareEndpoint = text == "off" ? nil : text
   }
 }

@@ -1,5 +1,5 @@
 import RemoteEngine
-import Scoring
+package import Scoring
 
 extension RemoteEngineConfiguration {
   /// One entry of `backends`; its models come from `models`.
@@ -93,14 +93,14 @@ extension RemoteEngineConfiguration {
 }
 
 /// What only a backend's model says of itself.
-struct RemoteModelSettings: Sendable, Equatable {
-  var answeredName: String?
-  var scoreKind = ScoreKind.sigmoid
-  var answeredScoreKind: ScoreKind?
-  var isListwise = false
-  var checksGoldenPair = true
+package struct RemoteModelSettings: Sendable, Equatable {
+  package var answeredName: String?
+  package var scoreKind = ScoreKind.sigmoid
+  package var answeredScoreKind: ScoreKind?
+  package var isListwise = false
+  package var checksGoldenPair = true
 
-  init() {}
+  package init() {}
 
   /// - Parameter isRemote: whether the entry is a backend's model; any other has none of these
   ///   keys.
