@@ -14,6 +14,20 @@ extension QueueClient {
   public func submit(
     _ jobs: [RerankJob], timeout: Duration? = nil
   ) async throws(CallError) -> [SubmitOutcome] {
+    try await submit(jobs, timeout: timeout, patience: .untilTimeout)
+  }
+
+  /// What to do while the queue is restarting.
+  enum Patience {
+    /// Make the call again, where that does nothing twice.
+    case untilTimeout
+    /// Leave it to the caller, who may know another queue.
+    case none
+  }
+
+  func submit(
+    _ jobs: [RerankJob], timeout: Duration?, patience: Patience
+  ) async throws(CallError) -> [SubmitOutcome] {
     var outcomes: [SubmitOutcome] = []
     outcomes.reserveCapacity(jobs.count)
     var batch = SubmitRequest()
@@ -24,23 +38,23 @@ extension QueueClient {
         batch.jobs.count == configuration.connection.limits.submitJobsMax
         || batchBytes + bytes > configuration.submitBytesMax
       if isFull, !batch.jobs.isEmpty {
-        outcomes += try await submit(batch, timeout)
+        outcomes += try await submit(batch, timeout, patience)
         batch.jobs.removeAll(keepingCapacity: true)
         batchBytes = 0
       }
       batch.jobs.append(keyed(job))
       batchBytes += bytes
     }
-    if !batch.jobs.isEmpty { outcomes += try await submit(batch, timeout) }
+    if !batch.jobs.isEmpty { outcomes += try await submit(batch, timeout, patience) }
     return outcomes
   }
 
   private func submit(
-    _ batch: SubmitRequest, _ timeout: Duration?
+    _ batch: SubmitRequest, _ timeout: Duration?, _ patience: Patience
   ) async throws(CallError) -> [SubmitOutcome] {
     let allKeyed = batch.jobs.allSatisfy { !$0.spec.idempotencyKey.isEmpty }
     let response: SubmitResponse = try await call(
-      .submit, batch, allKeyed ? .yes : .no, timeout: timeout)
+      .submit, batch, allKeyed && patience == .untilTimeout ? .yes : .no, timeout: timeout)
     guard response.outcomes.count == batch.jobs.count else {
       throw CallError(
         .internal, "\(batch.jobs.count) jobs were submitted and \(response.outcomes.count) answered"
@@ -59,12 +73,19 @@ extension QueueClient {
   public func rerank(
     _ job: RerankJob, timeout: Duration? = nil, cancelsJob: Bool = false
   ) async throws(CallError) -> JobOutcome {
+    try await rerank(job, timeout: timeout, cancelsJob: cancelsJob, patience: .untilTimeout)
+  }
+
+  func rerank(
+    _ job: RerankJob, timeout: Duration?, cancelsJob: Bool, patience: Patience
+  ) async throws(CallError) -> JobOutcome {
     var rerank = RerankCall()
     rerank.job = keyed(job)
     rerank.cancelWithCall = cancelsJob
     let key = rerank.job.spec.idempotencyKey
     do {
-      return try await call(.rerank, rerank, key.isEmpty ? .no : .yes, timeout: timeout)
+      return try await call(
+        .rerank, rerank, key.isEmpty || patience == .none ? .no : .yes, timeout: timeout)
     } catch {
       let isKeyOurs = job.spec.idempotencyKey.isEmpty && !key.isEmpty
       if cancelsJob, isKeyOurs, [.cancelled, .deadlineExceeded].contains(error.code) {
@@ -136,7 +157,15 @@ extension QueueClient {
     return response.models
   }
 
-  private func keyed(_ job: RerankJob) -> RerankJob {
+  /// Which shard this queue says it is; nil: one that does not say.
+  func shardNumber() async throws(CallError) -> Int? {
+    let response: ListModelsResponse = try await call(
+      .listModels, ListModelsRequest(), .yes, timeout: nil)
+    return response.hasShard ? Int(response.shard) : nil
+  }
+
+  /// The job with an idempotency key, its own or a new one.
+  func keyed(_ job: RerankJob) -> RerankJob {
     guard configuration.makesIdempotencyKeys, job.spec.idempotencyKey.isEmpty else { return job }
     var job = job
     let bits = UInt128.random(in: .min ... .max)
