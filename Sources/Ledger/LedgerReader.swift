@@ -153,6 +153,9 @@ final class LedgerReader {
     if let tenant = filter.tenant { statement.bind(2, tenant) }
     if let model = filter.model { statement.bind(3, model) }
     statement.bind(4, Int64(min(max(filter.limit, 0), configuration.listRowsMax)))
+    if let from = filter.submittedFromMs { statement.bind(5, from) }
+    if let to = filter.submittedToMs { statement.bind(6, to) }
+    if let part = filter.errorContains { statement.bind(7, part) }
     var jobs: [StoredJob] = []
     while try statement.step() {
       let (record, delivery) = statement.job(shard: shard)
@@ -161,7 +164,8 @@ final class LedgerReader {
     return jobs
   }
 
-  /// Parameters: 1 the id to stay below, 2 the tenant, 3 the model, 4 the limit.
+  /// Parameters: 1 the id to stay below, 2 the tenant, 3 the model, 4 the limit, 5 and 6 the
+  /// earliest and the latest submission, 7 a part of the error's message.
   static func listSQL(_ filter: JobFilter) -> String {
     var conditions = ["id < ?1"]
     let states = Set(filter.states.map(\.rawValue)).sorted()
@@ -175,6 +179,20 @@ final class LedgerReader {
     }
     if filter.tenant != nil { conditions.append("tenant = ?2") }
     if filter.model != nil { conditions.append("model = ?3") }
+    if filter.submittedFromMs != nil { conditions.append("submitted_ms >= ?5") }
+    if filter.submittedToMs != nil { conditions.append("submitted_ms <= ?6") }
+    if filter.wantsErrors {
+      // Tells SQLite that the index of unsuccessful jobs holds all of them.
+      if states.first ?? 0 < JobState.dead.rawValue { conditions.append("state >= 5") }
+      if !filter.errorCodes.isEmpty {
+        let codes = Set(filter.errorCodes).sorted().map(String.init).joined(separator: ", ")
+        conditions.append("end_code IN (\(codes))")
+      }
+      if filter.errorContains != nil {
+        // SQLite's lower() knows ASCII alone.
+        conditions.append("instr(lower(end_message), lower(?7)) > 0")
+      }
+    }
     return """
       SELECT \(JobColumns.all) FROM jobs WHERE \(conditions.joined(separator: " AND "))
       ORDER BY id DESC LIMIT ?4

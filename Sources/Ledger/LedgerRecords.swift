@@ -177,6 +177,8 @@ public enum LedgerWrite: Sendable, Equatable {
   case putPartialScores(JobID, attempt: UInt32, [UInt8])
   /// Of a job that ends.
   case dropPartialScores(JobID)
+  /// Removes an ended job whole, for good: its row, body, attempts and scores.
+  case removeJob(JobID)
   case insertReject(RejectRow)
   /// A value that outlives the process, replacing the one under this name: there are a handful of
   /// names in all. They come back in ``RecoveredLedger/settings``.
@@ -203,17 +205,32 @@ public struct JobFilter: Sendable, Equatable {
   /// Only ids below it; nil starts at the newest.
   public var before: JobID?
   public var limit: Int
+  /// Wall clock, milliseconds since 1970, both inclusive: when the job was submitted.
+  public var submittedFromMs: Int64?
+  public var submittedToMs: Int64?
+  /// Codes that the job ended with; only jobs that ended without success have one. Empty: any.
+  public var errorCodes: [UInt32]
+  /// Part of the message that the job ended with, case-insensitive for ASCII.
+  public var errorContains: String?
 
   public init(
     states: [JobState] = [], tenant: String? = nil, model: String? = nil, before: JobID? = nil,
-    limit: Int = 100
+    limit: Int = 100, submittedFromMs: Int64? = nil, submittedToMs: Int64? = nil,
+    errorCodes: [UInt32] = [], errorContains: String? = nil
   ) {
     self.states = states
     self.tenant = tenant
     self.model = model
     self.before = before
     self.limit = limit
+    self.submittedFromMs = submittedFromMs
+    self.submittedToMs = submittedToMs
+    self.errorCodes = errorCodes
+    self.errorContains = errorContains
   }
+
+  /// Whether it asks for jobs that ended without success, and for no others.
+  public var wantsErrors: Bool { !errorCodes.isEmpty || errorContains != nil }
 }
 
 public enum LedgerReadResult: Sendable, Equatable {

@@ -19,6 +19,8 @@ struct LedgerTransaction {
   /// Sequences of chunks whose job is not inserted yet, and of those given up.
   private(set) var uploads: [Int64] = []
   private(set) var dropped: [Int64] = []
+  /// Sequences of jobs that go for good, after everything else has been done.
+  private(set) var removed: [Int64] = []
   private(set) var attempts: [AttemptRow] = []
   private(set) var rejects: [RejectRow] = []
   private(set) var settings: [String: String] = [:]
@@ -64,6 +66,8 @@ struct LedgerTransaction {
     case .insertAttempt(let row):
       _ = try sequence(row.jobID)
       attempts.append(row)
+    case .removeJob(let id):
+      removed.append(try sequence(id))
     case .insertReject(let row):
       rejects.append(row)
     case .putSetting(let name, let value):
@@ -117,7 +121,7 @@ extension LedgerWrite {
     case .insertReject(let row): 128 + row.message.utf8.count + row.excerpt.count
     case .putSetting(let name, let value): 64 + name.utf8.count + value.utf8.count
     case .putPartialScores(_, _, let scores): 64 + scores.count
-    case .updateJob, .putDelivery, .dropBody, .dropPartialScores: 256
+    case .updateJob, .putDelivery, .dropBody, .dropPartialScores, .removeJob: 256
     }
   }
 

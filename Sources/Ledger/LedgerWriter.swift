@@ -172,6 +172,7 @@ final class LedgerWriter {
     for reject in transaction.rejects {
       try statements.insert(reject, rowsMax: rejectRowsMax)
     }
+    for sequence in transaction.removed { try remove(sequence, statements) }
   }
 
   /// - Returns: whether the job was there and the change allowed.
@@ -194,6 +195,20 @@ final class LedgerWriter {
     else { return false }
     if state.isLive { retention.jobRevived() }
     return true
+  }
+
+  private func remove(_ sequence: Int64, _ statements: WriterStatements) throws(LedgerError) {
+    guard let recorded = try statements.stateAndAttempt(sequence) else {
+      // Retention, or an earlier removal, was there first.
+      return
+    }
+    guard recorded.state.rawValue > JobState.leased.rawValue else {
+      let id = JobID(shard: shard, sequence: UInt64(sequence))
+      throw LedgerError(
+        .invariant, "job \(id) is in state \(recorded.state), and cannot be removed before its end")
+    }
+    try statements.removeJobs(sequence...sequence)
+    retention.jobRemoved(sequence)
   }
 
   private func insert(_ attempt: AttemptRow, _ statements: WriterStatements) throws(LedgerError) {

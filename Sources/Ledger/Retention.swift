@@ -24,6 +24,12 @@ struct Retention {
   mutating func jobEnded() { endedJobs += 1 }
   mutating func jobRevived() { endedJobs -= 1 }
 
+  /// By somebody else than retention.
+  mutating func jobRemoved(_ sequence: Int64) {
+    endedJobs -= 1
+    removedThrough = max(removedThrough, sequence)
+  }
+
   mutating func startSweep() {
     cursor = 0
     hasMore = true
@@ -62,12 +68,8 @@ struct Retention {
       }
     }
     hasMore = !reachedYoung && rows == rowsMax
-    for run in runs { try remove(run, statements) }
-    if let highest = runs.last?.upperBound {
-      removedThrough = max(removedThrough, highest)
-      statements.raiseFloor.bind(1, highest + 1)
-      try statements.raiseFloor.run()
-    }
+    for run in runs { try statements.removeJobs(run) }
+    if let highest = runs.last?.upperBound { removedThrough = max(removedThrough, highest) }
   }
 
   private func isRemovable(_ job: Candidate, excess: Int, nowMs: Int64) -> Bool {
@@ -76,19 +78,6 @@ struct Retention {
     if job.isUndelivered, age < limits.undeliveredAgeMinMs { return false }
     if job.hasKey, nowMs - job.submittedMs < limits.keyAgeMinMs { return false }
     return excess > 0 || age >= limits.ageTerminalMs
-  }
-
-  private func remove(
-    _ run: ClosedRange<Int64>, _ statements: WriterStatements
-  ) throws(LedgerError) {
-    statements.deleteJobs.bind(1, run.lowerBound)
-    statements.deleteJobs.bind(2, run.upperBound)
-    try statements.deleteJobs.run()
-    for statement in [statements.deleteBodyRange, statements.deleteAttemptRange] {
-      statement.bind(1, RowKey.first(run.lowerBound))
-      statement.bind(2, RowKey.last(run.upperBound))
-      try statement.run()
-    }
   }
 
   private struct Candidate {

@@ -15,8 +15,9 @@ final class WriterStatements {
   private let insertReject, trimRejects, putSetting: Statement
   private let insertPartialScores, deletePartialScores: Statement
   private let selectState: Statement
+  private let deleteJobs, deleteAttempts, raiseFloor: Statement
   /// Retention's.
-  let selectRemovable, deleteJobs, deleteBodyRange, deleteAttemptRange, raiseFloor: Statement
+  let selectRemovable: Statement
 
   init(_ database: Database) throws(LedgerError) {
     func prepare(_ sql: String) throws(LedgerError) -> Statement { try Statement(database, sql) }
@@ -81,8 +82,7 @@ final class WriterStatements {
       FROM jobs WHERE id > ? ORDER BY id LIMIT ?
       """)
     deleteJobs = try prepare("DELETE FROM jobs WHERE id BETWEEN ? AND ?")
-    deleteBodyRange = try prepare("DELETE FROM bodies WHERE id BETWEEN ? AND ?")
-    deleteAttemptRange = try prepare("DELETE FROM attempts WHERE id BETWEEN ? AND ?")
+    deleteAttempts = try prepare("DELETE FROM attempts WHERE id BETWEEN ? AND ?")
     raiseFloor = try prepare("UPDATE meta SET sequence_floor = max(sequence_floor, ?)")
   }
 
@@ -178,6 +178,21 @@ final class WriterStatements {
     guard let scores else { return }
     insertPartialScores.bind(1, RowKey.attempt(sequence, scores.attempt))
     try insertPartialScores.run(lending: scores.scores, at: 2)
+  }
+
+  /// Removes jobs that have ended, with all that belongs to them; their numbers are never given out
+  /// again.
+  func removeJobs(_ sequences: ClosedRange<Int64>) throws(LedgerError) {
+    deleteJobs.bind(1, sequences.lowerBound)
+    deleteJobs.bind(2, sequences.upperBound)
+    try deleteJobs.run()
+    for statement in [deleteBodies, deleteAttempts, deletePartialScores] {
+      statement.bind(1, RowKey.first(sequences.lowerBound))
+      statement.bind(2, RowKey.last(sequences.upperBound))
+      try statement.run()
+    }
+    raiseFloor.bind(1, sequences.upperBound + 1)
+    try raiseFloor.run()
   }
 
   func stateAndAttempt(_ sequence: Int64) throws(LedgerError) -> (state: JobState, attempt: Int64)?

@@ -61,6 +61,17 @@ public struct QueueConfiguration: Sendable {
   /// A worker that gave a job back is given none for so long.
   public var releaseRestMs: Int64 = 1_000
 
+  // Operators.
+
+  /// Supervisors that may report how many workers they run, and how long one is known that does
+  /// not.
+  public var supervisorsMax = 64
+  public var supervisorSilenceMs: Int64 = 10_000
+  /// Status gives quantiles of the latencies of so many jobs of each model, the newest, ...
+  public var latenciesMax = 1_024
+  /// ... and counts the jobs of so many priorities of each, the highest.
+  public var prioritiesListedMax = 64
+
   // Retries.
 
   public var retryBaseMs: Int64 = 1_000
@@ -208,6 +219,8 @@ extension QueueConfiguration {
       ("workersMax", Int64(workersMax)), ("workerHeartbeatMs", workerHeartbeatMs),
       ("leaseMs", leaseMs), ("reattachGraceMs", reattachGraceMs),
       ("workersLostMax", Int64(workersLostMax)), ("retryBaseMs", retryBaseMs),
+      ("supervisorsMax", Int64(supervisorsMax)), ("supervisorSilenceMs", supervisorSilenceMs),
+      ("latenciesMax", Int64(latenciesMax)), ("prioritiesListedMax", Int64(prioritiesListedMax)),
       ("credentialsRestMs", credentialsRestMs), ("backendRestMaxMs", backendRestMaxMs),
       ("rateWindowMs", rateWindowMs), ("permitValidMs", permitValidMs),
       ("permitTransitMs", permitTransitMs), ("permitHeldMaxMs", permitHeldMaxMs),

@@ -90,6 +90,11 @@ public final class QueueClient: Sendable {
       }
       return false
     }
+    // A queue that drains will not take the job a moment later; its operator has to say so first.
+    if error.details.reason == "DRAINING" {
+      hasBeenAnswered.store(true, ordering: .relaxed)
+      return false
+    }
     if error.details.reason != "NO_QUEUE" { hasBeenAnswered.store(true, ordering: .relaxed) }
     return repeatable == .yes && hasBeenAnswered.load(ordering: .relaxed)
   }

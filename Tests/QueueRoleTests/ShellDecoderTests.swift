@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test func listTakesOneHundredUnlessToldOtherwise() throws {
-    guard case .listJobs(_, let filter)? = try inputs(.listJobs, ListJobsRequest()).first else {
+    guard case .listJobs(_, let filter, _)? = try inputs(.listJobs, ListJobsRequest()).first else {
       Issue.record("no list")
       return
     }

@@ -9,6 +9,10 @@ final class Job {
   var record: JobRecord
   var phase: JobPhase
   var deadlineMs: Int64
+  /// When it was submitted, or brought back by a retry.
+  let submittedMs: Int64
+  /// The counts that it is in.
+  let depth: PriorityCount
   /// The `Rerank` calls that wait for its outcome, and those that cancel it when they end.
   var waiters: [CallRef] = []
   var owner: CallRef?
@@ -26,7 +30,12 @@ final class Job {
   var newBody: [UInt8]?
   var isChanged = false
 
-  init(record: JobRecord, model: Model, tenant: Tenant, phase: JobPhase, deadlineMs: Int64) {
+  init(
+    record: JobRecord, model: Model, tenant: Tenant, phase: JobPhase, deadlineMs: Int64,
+    submittedMs: Int64
+  ) {
+    self.submittedMs = submittedMs
+    depth = model.depth(of: record.priority)
     self.record = record
     self.model = model
     self.tenant = tenant
@@ -77,15 +86,18 @@ final class JobLease {
   let model: Model
   /// nil: given by this queue before a restart, in an epoch that the ledger does not say.
   var epoch: UInt64?
+  /// When it was given; nil with the epoch.
+  let assignedMs: Int64?
   var holder: Holder
   var expiresMs: Int64
   /// When the timer that looks after it fires; later than `expiresMs` never, earlier often.
   var timerDueMs: Int64
 
   init(
-    attempt: UInt32, workerID: String, model: Model, epoch: UInt64?, holder: Holder,
-    expiresMs: Int64
+    attempt: UInt32, workerID: String, model: Model, epoch: UInt64?, assignedMs: Int64?,
+    holder: Holder, expiresMs: Int64
   ) {
+    self.assignedMs = assignedMs
     self.attempt = attempt
     self.workerID = workerID
     self.model = model

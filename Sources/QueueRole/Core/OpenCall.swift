@@ -1,9 +1,10 @@
 import Ledger
 import RerankdProtocol
+import SwiftProtobuf
 
 /// A call that is not answered yet, or a stream.
 enum OpenCall {
-  case batch(JobBatch)
+  case batch(any OpenBatch)
   /// A `Rerank` whose key is being looked up.
   case admission(Admission)
   /// A `Rerank` that waits for a live job.
@@ -13,30 +14,35 @@ enum OpenCall {
   case worker(WorkerSession)
 }
 
-/// A submit or retry call: answered when each of its jobs has an outcome, in the order of the
+/// A call that is about several jobs.
+protocol OpenBatch: AnyObject {
+  /// What it asks for is done all the same when nobody waits for the answer any more.
+  var isCallOpen: Bool { get set }
+}
+
+/// A call about several jobs: answered when each of them has an outcome, in the order of the
 /// request.
-final class JobBatch {
-  enum Method { case submit, retry }
-
+final class JobBatch<Outcome>: OpenBatch {
   let call: CallRef
-  let method: Method
-  var outcomes: [SubmitOutcome]
+  var outcomes: [Outcome]
   var remaining: Int
-  /// Jobs are admitted all the same when nobody waits for the answer any more.
   var isCallOpen = true
+  let answer: ([Outcome]) -> any Message & Sendable
 
-  init(call: CallRef, method: Method, count: Int) {
+  init(
+    call: CallRef, _ outcomes: [Outcome], answer: @escaping ([Outcome]) -> any Message & Sendable
+  ) {
     self.call = call
-    self.method = method
-    outcomes = Array(repeating: SubmitOutcome(), count: count)
-    remaining = count
+    self.outcomes = outcomes
+    self.answer = answer
+    remaining = outcomes.count
   }
 }
 
 /// A job on its way in: counted against the limits, while its key is looked up.
 final class Admission {
   enum Origin {
-    case batch(JobBatch, index: Int)
+    case batch(JobBatch<SubmitOutcome>, index: Int)
     case rerank(CallRef, cancelWithCall: Bool)
     case bare(excerpt: [UInt8])
   }
@@ -72,5 +78,6 @@ enum PendingRead {
   /// nil: the job was asked for by its key.
   case job(CallRef, JobID?, JobAnswer)
   case list(CallRef, limit: Int)
-  case retry(JobBatch, index: Int, JobID)
+  case retry(JobBatch<SubmitOutcome>, index: Int, JobID)
+  case action(JobAction.Kind, JobBatch<JobAction>, index: Int, JobID)
 }

@@ -1,10 +1,15 @@
 import Ledger
 import RerankdProtocol
+import SwiftProtobuf
 
 /// Which jobs are let in, and that one key is one job.
 extension QueueCore {
   func submit(_ call: CallRef, _ submissions: [Submission]) {
-    let batch = JobBatch(call: call, method: .submit, count: submissions.count)
+    let batch = JobBatch(
+      call: call, Array(repeating: SubmitOutcome(), count: submissions.count)
+    ) { outcomes in
+      SubmitResponse.with { $0.outcomes = outcomes }
+    }
     for (index, submission) in submissions.enumerated() {
       admit(submission, .batch(batch, index: index))
     }
@@ -35,6 +40,7 @@ extension QueueCore {
       return settle(
         origin, existing: existing, sameHash: existing.record.payloadHash == job.payloadHash)
     }
+    if isDraining, key == nil { return settle(origin, refused: draining) }
     if let refusal = refusal(of: job) { return settle(origin, refused: refusal) }
     let tenant = charge(tenant: job.tenant, bytes: job.body.count)
     let admission = Admission(job: job, origin: origin, tenant: tenant)
@@ -68,9 +74,10 @@ extension QueueCore {
   }
 
   private func settle(_ admission: Admission, keyed result: LedgerReadResult) {
-    if case .key(nil) = result { return create(admission) }
+    if case .key(nil) = result, !isDraining { return create(admission) }
     discharge(admission.tenant, bytes: admission.job.body.count)
     switch result {
+    case .key(nil): settle(admission.origin, refused: draining)
     case .key(let keyed?) where keyed.payloadHash == admission.job.payloadHash:
       counters.duplicates += 1
       settle(admission.origin, ended: keyed.id)
@@ -102,7 +109,7 @@ extension QueueCore {
       bodyChunks: UInt32(chunks), state: state)
     let job = Job(
       record: record, model: model, tenant: admission.tenant, phase: .ended,
-      deadlineMs: nowMs + deadlineAfterMs)
+      deadlineMs: nowMs + deadlineAfterMs, submittedMs: nowMs)
     job.newBody = new.body
     enter(job)
     if delayMs > 0 { delay(job, untilMs: nowMs + delayMs) } else { makeReady(job, sinceMs: nowMs) }
@@ -185,21 +192,14 @@ extension QueueCore {
   }
 
   /// Fills in one job's outcome, and answers the call with the last one.
-  func settle(_ batch: JobBatch, _ index: Int, _ fill: (inout SubmitOutcome) -> Void) {
+  func settle<Outcome>(
+    _ batch: JobBatch<Outcome>, _ index: Int, _ fill: (inout Outcome) -> Void
+  ) {
     fill(&batch.outcomes[index])
     batch.remaining -= 1
     guard batch.remaining == 0, batch.isCallOpen else { return }
     calls[batch.call] = nil
-    switch batch.method {
-    case .submit:
-      var response = SubmitResponse()
-      response.outcomes = batch.outcomes
-      effects.append(.answer(batch.call, response))
-    case .retry:
-      var response = RetryJobsResponse()
-      response.outcomes = batch.outcomes
-      effects.append(.answer(batch.call, response))
-    }
+    effects.append(.answer(batch.call, batch.answer(batch.outcomes)))
   }
 
   private func wait(_ call: CallRef, for job: Job) {

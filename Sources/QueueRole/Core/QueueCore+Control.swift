@@ -1,11 +1,13 @@
 import Ledger
 import RerankdProtocol
+import SwiftProtobuf
 
 /// What operators ask, and what producers ask about models.
 extension QueueCore {
   /// Name of the ledger setting that holds an operator's pause: it outlives a restart, since
   /// whoever paused the queue did not mean "until it crashes".
   static var pausedSetting: String { "paused" }
+  static var drainingSetting: String { "draining" }
 
   func listModels(_ call: CallRef) {
     var response = ListModelsResponse()
@@ -32,6 +34,10 @@ extension QueueCore {
     response.workers = UInt32(sessions.count)
     response.liveBytes = UInt64(max(admittedBytes, 0))
     response.backends = backends.filter(\.isDeclared).map { status(of: $0) }
+    response.draining = isDraining
+    response.latencies = models.compactMap { $0.latencies.summary(model: $0.name) }
+    forgetSilentSupervisors()
+    response.supervisors = knownSupervisors.map { status(of: $0) }
     effects.append(.answer(call, response))
   }
 
@@ -45,6 +51,10 @@ extension QueueCore {
     status.delayed = UInt64(model.delayedCount)
     status.ready = UInt64(model.readyCount)
     status.leased = UInt64(model.leasedCount)
+    status.priorities = model.depths.values.filter { !$0.isEmpty }
+      .sorted { $0.priority > $1.priority }
+      .prefix(configuration.prioritiesListedMax).map(\.message)
+    status.oldestReadyMs = model.oldestReadySinceMs.map { UInt64(max(nowMs - $0, 0)) } ?? 0
     let backend = model.backend
     status.pausedMs = UInt64(max((backend.restEndsMs ?? nowMs) - nowMs, 0))
     if model.catalogued == nil {
@@ -78,6 +88,7 @@ extension QueueCore {
     info.attachedMs = UInt64(max(nowMs - session.attachedMs, 0))
     info.silentMs = UInt64(max(nowMs - heardMs, 0))
     info.draining = session.isDraining
+    info.paused = session.isPaused
     info.succeeded = session.succeeded
     info.failed = session.failed
     return info
@@ -91,6 +102,14 @@ extension QueueCore {
       for backend in backends { open(backend) }
     }
     effects.append(.answer(call, SetPausedResponse()))
+  }
+
+  /// Nothing new is taken in, across restarts too, for whoever drains a queue means to end it.
+  func setDraining(_ call: CallRef, _ draining: Bool) {
+    isDraining = draining
+    effects.append(
+      .write(.putSetting(name: Self.drainingSetting, value: draining ? "true" : "false")))
+    effects.append(.answer(call, SetDrainingResponse()))
   }
 
   /// A call ended before its answer, or a stream did.
@@ -117,11 +136,16 @@ extension QueueCore {
 /// Bringing back jobs that ended without success.
 extension QueueCore {
   func retryJobs(_ call: CallRef, _ ids: [JobID]) {
-    let batch = JobBatch(call: call, method: .retry, count: ids.count)
+    let batch = JobBatch(
+      call: call, Array(repeating: SubmitOutcome(), count: ids.count)
+    ) { outcomes in
+      RetryJobsResponse.with { $0.outcomes = outcomes }
+    }
     if ids.isEmpty { return effects.append(.answer(call, RetryJobsResponse())) }
     calls[call] = .batch(batch)
     for (index, id) in ids.enumerated() {
       if id.shard == shard {
+        retriesUnderWay += 1
         read(
           .job(id, withRequest: false, withAttempts: false), for: .retry(batch, index: index, id))
       } else {
@@ -130,8 +154,14 @@ extension QueueCore {
     }
   }
 
-  func settle(_ batch: JobBatch, _ index: Int, retry id: JobID, _ result: LedgerReadResult) {
+  func settle(
+    _ batch: JobBatch<SubmitOutcome>, _ index: Int, retry id: JobID, _ result: LedgerReadResult
+  ) {
+    let isPurged = purgedMeanwhile.contains(id)
+    retriesUnderWay -= 1
+    if retriesUnderWay == 0 { purgedMeanwhile = [] }
     switch result {
+    case .job where isPurged: settle(batch, index) { $0.error = unknownJob(id).status }
     case .job(let stored?):
       if let error = refusal(ofRetry: stored.record) {
         settle(batch, index) { $0.error = error.status }
@@ -171,7 +201,7 @@ extension QueueCore {
     let tenant = charge(tenant: record.tenant, bytes: Int(clamping: record.bodyBytes))
     let job = Job(
       record: record, model: model, tenant: tenant, phase: .ended,
-      deadlineMs: nowMs + ended.deadlineAfterMs)
+      deadlineMs: nowMs + ended.deadlineAfterMs, submittedMs: nowMs)
     enter(job)
     makeReady(job, sinceMs: nowMs)
     // Written here, for the ledger lets an ended job become ready, and nothing else.

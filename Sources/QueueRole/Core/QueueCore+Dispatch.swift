@@ -201,7 +201,7 @@ extension QueueCore {
     job.record.state.attempt += 1
     let lease = JobLease(
       attempt: job.record.state.attempt, workerID: session.workerID, model: model, epoch: epoch,
-      holder: .session(session), expiresMs: nowMs + configuration.leaseMs)
+      assignedMs: nowMs, holder: .session(session), expiresMs: nowMs + configuration.leaseMs)
     self.lease(job, lease)
     job.record.state.workerID = session.workerID
     job.record.state.leasedAtMs = wallMs

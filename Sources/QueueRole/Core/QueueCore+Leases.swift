@@ -49,6 +49,7 @@ extension QueueCore {
       return setTimer(.lease, job.id.rawValue, dueMs: lease.timerDueMs)
     }
     if let session = lease.session {
+      counters.leasesExpired += 1
       revoke(job, lease)
       // A wedged worker would lose job after job; it gets none until it moves, or for one lease.
       rest(session, ms: configuration.leaseMs)

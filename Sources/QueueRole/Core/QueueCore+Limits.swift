@@ -74,6 +74,14 @@ extension QueueCore {
       retryAfter: retryAfter)
   }
 
+  var draining: CallError {
+    CallError(
+      .unavailable,
+      "the queue is draining: it works off the jobs that it has and takes no new ones; submit to "
+        + "another queue, or wait until its operator ends this",
+      reason: "DRAINING")
+  }
+
   func unknownModel(_ name: String) -> CallError {
     CallError(
       .notFound, "model \"\(name)\" is not in the catalogue; ListModels says which are",

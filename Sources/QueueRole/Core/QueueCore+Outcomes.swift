@@ -10,9 +10,11 @@ extension QueueCore {
     switch end {
     case .completed(let result):
       session.succeeded += 1
+      counters.attemptsSucceeded += 1
       complete(lease, result, by: session)
     case .failed(let failure):
       session.failed += 1
+      counters.attemptsFailed += 1
       guard let (job, current) = held(lease, by: session) else {
         counters.supersededOutcomes += 1
         return

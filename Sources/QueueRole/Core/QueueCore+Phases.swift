@@ -10,7 +10,8 @@ extension QueueCore {
     job.readySinceMs = sinceMs
     job.record.state.state = .ready
     job.record.state.readyAtMs = 0
-    job.model.readyCount += 1
+    job.depth.ready += 1
+    job.model.becameReady(job)
     queue(job)
   }
 
@@ -40,7 +41,7 @@ extension QueueCore {
     job.phase = .delayed(untilMs: untilMs)
     job.record.state.state = .delayed
     job.record.state.readyAtMs = wallMs + (untilMs - nowMs)
-    job.model.delayedCount += 1
+    job.depth.delayed += 1
     setTimer(.ready, job.id.rawValue, dueMs: untilMs)
   }
 
@@ -49,16 +50,16 @@ extension QueueCore {
     job.phase = .leased(lease)
     job.record.state.state = .leased
     job.record.state.readyAtMs = 0
-    job.model.leasedCount += 1
+    job.depth.leased += 1
     setTimer(.lease, job.id.rawValue, dueMs: lease.timerDueMs)
   }
 
   /// Takes the job out of its phase. A lease gives back its worker's credit.
   private func leave(_ job: Job) {
     switch job.phase {
-    case .delayed: job.model.delayedCount -= 1
+    case .delayed: job.depth.delayed -= 1
     case .ready:
-      job.model.readyCount -= 1
+      job.depth.ready -= 1
       if job.model.setAside === job {
         clearSetAside(job.model)
       } else if job.readyKey != nil {
@@ -66,7 +67,7 @@ extension QueueCore {
       }
       job.readyKey = nil
     case .leased(let lease):
-      job.model.leasedCount -= 1
+      job.depth.leased -= 1
       job.record.state.workerID = nil
       job.record.state.leasedAtMs = 0
       endLease(job, lease)
@@ -108,7 +109,9 @@ extension QueueCore {
   func finish(
     _ job: Job, _ state: JobState, code: UInt32, message: String, result: [UInt8] = []
   ) {
+    recordLatencies(job)
     leave(job)
+    if job.depth.isEmpty { job.model.forget(job.depth) }
     job.record.state.state = state
     job.record.state.readyAtMs = 0
     job.record.state.endCode = code
@@ -138,6 +141,13 @@ extension QueueCore {
     } else if state == .succeeded {
       effects.append(.forgetResult(job.id))
     }
+  }
+
+  private func recordLatencies(_ job: Job) {
+    job.model.latencies.record(totalMs: nowMs - job.submittedMs)
+    guard let assignedMs = job.lease?.assignedMs else { return }
+    job.model.latencies.record(
+      waitingMs: assignedMs - job.readySinceMs, scoringMs: nowMs - assignedMs)
   }
 
   private func count(_ state: JobState) {

@@ -19,6 +19,7 @@ extension QueueCore {
     switch purpose {
     case .key(let lookup): take(lookup, result)
     case .retry(let batch, let index, let id): settle(batch, index, retry: id, result)
+    case .action(let kind, let batch, let index, let id): settle(batch, index, kind, id, result)
     case .job(let call, let id, let wanted):
       guard close(call, ticket) else { return }
       switch result {
@@ -102,7 +103,10 @@ extension QueueCore {
     }
   }
 
-  func listJobs(_ call: CallRef, _ filter: JobFilter) {
+  func listJobs(_ call: CallRef, _ filter: JobFilter, _ ages: JobAges) {
+    var filter = filter
+    filter.submittedToMs = ages.olderThanMs.map { wallMs - $0 }
+    filter.submittedFromMs = ages.newerThanMs.map { wallMs - $0 }
     read(.list(filter), for: .list(call, limit: filter.limit), call: call)
   }
 

@@ -20,7 +20,8 @@ extension QueueCore {
     let model = Model(
       index: models.count, name: name, catalogued: catalogued, backend: backend,
       retryBudget: RetryBudget(
-        tokensMax: configuration.retryBudgetTokens, ratio: configuration.retryBudgetRatio))
+        tokensMax: configuration.retryBudgetTokens, ratio: configuration.retryBudgetRatio),
+      latenciesMax: configuration.latenciesMax)
     models.append(model)
     backend.models.append(model)
     modelsByName[name] = model
@@ -29,6 +30,7 @@ extension QueueCore {
   func recover(_ recovered: RecoveredLedger) {
     for model in models { loseWorkers(of: model) }
     isPaused = recovered.settings[Self.pausedSetting] == "true"
+    isDraining = recovered.settings[Self.drainingSetting] == "true"
     for backend in backends where backend.isDeclared {
       backend.isPaused = recovered.settings[Self.pausedSetting(of: backend.name)] == "true"
     }
@@ -51,7 +53,8 @@ extension QueueCore {
     let remainingMs = clamp(state.deadlineMs - wallMs, 0, record.deadlineAfterMs)
     let tenant = charge(tenant: record.tenant, bytes: Int(clamping: record.bodyBytes))
     let job = Job(
-      record: record, model: model, tenant: tenant, phase: .ended, deadlineMs: nowMs + remainingMs)
+      record: record, model: model, tenant: tenant, phase: .ended, deadlineMs: nowMs + remainingMs,
+      submittedMs: nowMs - clamp(wallMs - record.submittedMs, 0, .max))
     enter(job)
     switch state.state {
     case .delayed:
@@ -61,8 +64,8 @@ extension QueueCore {
       job.readySinceMs = nowMs
       let workerID = state.workerID ?? ""
       let lease = JobLease(
-        attempt: state.attempt, workerID: workerID, model: model, epoch: nil, holder: .departed,
-        expiresMs: nowMs + configuration.reattachGraceMs)
+        attempt: state.attempt, workerID: workerID, model: model, epoch: nil, assignedMs: nil,
+        holder: .departed, expiresMs: nowMs + configuration.reattachGraceMs)
       self.lease(job, lease)
       departed[workerID, default: DepartedWorker(jobs: [])].jobs.insert(job.id)
     default:

@@ -22,6 +22,7 @@ extension QueueCore {
     let session = WorkerSession(
       call: call, number: nextSessionNumber, request: request, models: unique(served),
       attachedMs: nowMs)
+    session.isPaused = pausedWorkers.contains(session.workerID)
     nextSessionNumber += 1
     sessions[session.number] = session
     sessionsByWorker[session.workerID] = session
@@ -165,12 +166,37 @@ extension QueueCore {
     releaseProbes(of: session)
   }
 
+  /// The id stays paused when its worker goes and comes back, until the queue restarts.
+  func setWorkerPaused(_ call: CallRef, _ workerID: String, _ paused: Bool) {
+    let session = sessionsByWorker[workerID]
+    guard session != nil || (!paused && pausedWorkers.contains(workerID)) else {
+      return effects.append(.fail(call, unknownWorker(workerID)))
+    }
+    if paused {
+      if pausedWorkers.count >= configuration.workersMax {
+        pausedWorkers = pausedWorkers.filter { sessionsByWorker[$0] != nil }
+      }
+      pausedWorkers.insert(workerID)
+    } else {
+      pausedWorkers.remove(workerID)
+    }
+    if let session, session.isPaused != paused {
+      session.isPaused = paused
+      if paused { releaseProbes(of: session) }
+      refresh(session)
+    }
+    effects.append(.answer(call, SetWorkerPausedResponse()))
+  }
+
+  private func unknownWorker(_ workerID: String) -> CallError {
+    CallError(
+      .notFound, "no worker \"\(workerID)\" is attached; ListWorkers says which are",
+      reason: "WORKER_UNKNOWN", resource: workerID)
+  }
+
   func drainWorker(_ call: CallRef, _ workerID: String) {
     guard let session = sessionsByWorker[workerID] else {
-      let error = CallError(
-        .notFound, "no worker \"\(workerID)\" is attached; ListWorkers says which are",
-        reason: "WORKER_UNKNOWN", resource: workerID)
-      return effects.append(.fail(call, error))
+      return effects.append(.fail(call, unknownWorker(workerID)))
     }
     drain(session)
     session.notice.drain = true

@@ -16,7 +16,7 @@ import RerankdProtocol
 /// The parts, a file each: +Admission (submit, keys, limits), +Dispatch (who gets what), +Workers
 /// (attach, adoption, drain), +Leases (progress, loss, timers), +Outcomes (completed, failed,
 /// released, ended), +Backends (whether they take work) and +Permits (how much), +Replies (delivery
-/// to consumers), +Reads and +Control.
+/// to consumers), +Reads, +Control, +JobActions and +Supervisors.
 final class QueueCore {
   let configuration: QueueConfiguration
   let shard: UInt16
@@ -69,6 +69,14 @@ final class QueueCore {
 
   var timers = LazyHeap<Timer>()
   var isPaused = false
+  var isDraining = false
+  /// Ids of workers that an operator paused, attached or not.
+  var pausedWorkers: Set<String> = []
+  var supervisors: [String: Supervisor] = [:]
+  /// Reads for retries that are not answered yet, and what was purged since the first of them was
+  /// asked: these show such a job as it was.
+  var retriesUnderWay = 0
+  var purgedMeanwhile: Set<JobID> = []
   var acceptsSubmits = true
   var counters = Counters()
   var ledgerStatus = LedgerStatus()
@@ -133,13 +141,22 @@ final class QueueCore {
     case .attach(let call, let request): attach(call, request)
     case .work(let call, let report): work(call, report)
     case .status(let call): status(call)
-    case .listJobs(let call, let filter): listJobs(call, filter)
+    case .listJobs(let call, let filter, let ages): listJobs(call, filter, ages)
     case .retryJobs(let call, let ids): retryJobs(call, ids)
+    case .cancelJobs(let call, let ids): act(.cancel, on: ids, call)
+    case .purgeJobs(let call, let ids, let undelivered):
+      act(.purge(undelivered: undelivered), on: ids, call)
     case .listWorkers(let call): listWorkers(call)
     case .drainWorker(let call, let workerID): drainWorker(call, workerID)
     case .setPaused(let call, let paused): setPaused(call, paused)
     case .setBackendPaused(let call, let backend, let paused):
       setBackendPaused(call, backend, paused)
+    case .setWorkerPaused(let call, let workerID, let paused):
+      setWorkerPaused(call, workerID, paused)
+    case .setDraining(let call, let draining): setDraining(call, draining)
+    case .scaleWorkers(let call, let supervisorID, let workers):
+      scaleWorkers(call, supervisorID, to: workers)
+    case .supervise(let call, let report): supervise(call, report)
     case .callEnded(let call): end(call)
     case .heard(let peer): workerPeers[peer]?.heardMs = nowMs
     case .read(let ticket, let result): take(ticket, result)

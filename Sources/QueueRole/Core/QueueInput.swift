@@ -47,12 +47,19 @@ enum QueueInput: Sendable {
 
   // Control
   case status(CallRef)
-  case listJobs(CallRef, JobFilter)
+  case listJobs(CallRef, JobFilter, ages: JobAges = JobAges())
   case retryJobs(CallRef, [JobID])
+  case cancelJobs(CallRef, [JobID])
+  case purgeJobs(CallRef, [JobID], undelivered: Bool)
   case listWorkers(CallRef)
   case drainWorker(CallRef, workerID: String)
   case setPaused(CallRef, Bool)
   case setBackendPaused(CallRef, backend: String, Bool)
+  case setWorkerPaused(CallRef, workerID: String, Bool)
+  case setDraining(CallRef, Bool)
+  /// - Parameter supervisorID: nil: the only one.
+  case scaleWorkers(CallRef, supervisorID: String?, workers: UInt32)
+  case supervise(CallRef, SupervisorReport)
 
   /// The peer cancelled the call, its deadline passed, or the peer fell silent. Also ends streams.
   case callEnded(CallRef)
@@ -102,6 +109,22 @@ struct NewJob: Sendable {
 enum JobSelector: Sendable, Equatable {
   case id(JobID)
   case key(tenant: String, key: String)
+}
+
+/// How long ago a listed job was submitted at least, and at most; nil: any time.
+struct JobAges: Sendable, Equatable {
+  var olderThanMs: Int64?
+  var newerThanMs: Int64?
+}
+
+/// What a supervisor says of itself.
+struct SupervisorReport: Sendable, Equatable {
+  var supervisorID: String
+  var host: String
+  var processID: UInt32
+  var workersRunning: UInt32
+  var workersWanted: UInt32
+  var workersMax: UInt32
 }
 
 struct AttachRequest: Sendable {

@@ -14,6 +14,8 @@ final class WorkerSession {
   var heldBytes = 0
   /// Nothing new goes to it any more; when it holds nothing, its stream ends.
   var isDraining = false
+  /// Nothing new goes to it until an operator lets it; it keeps what it holds, and its stream.
+  var isPaused = false
   /// Nothing new before this: it lost a lease, or gave a job back.
   var restsUntilMs = Int64.min
   /// Nothing but this job, for which it makes room.
@@ -46,7 +48,7 @@ final class WorkerSession {
   var freeBytes: Int { request.creditBytes - heldBytes }
 
   func isOpen(at nowMs: Int64) -> Bool {
-    !isDraining && restsUntilMs <= nowMs
+    !isDraining && !isPaused && restsUntilMs <= nowMs
   }
 
   /// Its credit covers the job; or it is idle, for a job larger than any credit goes alone.

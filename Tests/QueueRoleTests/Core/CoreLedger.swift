@@ -55,6 +55,14 @@ struct CoreLedger {
       jobs[row.jobID]?.attempts.append(row)
       if row.end == .succeeded { jobs[row.jobID]?.result = row.result }
     case .putDelivery(let row): jobs[row.jobID]?.delivery = row
+    case .removeJob(let id):
+      if let state = jobs[id]?.record.state.state, isLive(state) {
+        violations.append("\(id) is removed while it is \(state)")
+      }
+      if let record = jobs.removeValue(forKey: id)?.record, let key = record.idempotencyKey {
+        keys[keyName(record.tenant, key)] = nil
+      }
+      bodies[id] = nil
     case .insertReject(let row): rejects.append(row)
     case .putSetting(let name, let value): settings[name] = value
     case .putPartialScores(let id, let attempt, let scores):
@@ -90,6 +98,9 @@ struct CoreLedger {
         (filter.states.isEmpty || filter.states.contains(job.record.state.state))
           && (filter.tenant ?? job.record.tenant) == job.record.tenant
           && (filter.before.map { job.record.id < $0 } ?? true)
+          && job.record.submittedMs >= filter.submittedFromMs ?? .min
+          && job.record.submittedMs <= filter.submittedToMs ?? .max
+          && (!filter.wantsErrors || filter.matchesError(of: job.record.state))
       }
       let newest = chosen.sorted { $0.record.id > $1.record.id }.prefix(filter.limit)
       return .list(newest.map { stored($0, false, false) })
@@ -128,4 +139,12 @@ struct CoreLedger {
   }
 
   private func keyName(_ tenant: String, _ key: String) -> String { "\(tenant)/\(key)" }
+}
+
+extension JobFilter {
+  fileprivate func matchesError(of state: JobStateRecord) -> Bool {
+    guard let message = state.endMessage else { return false }
+    return (errorCodes.isEmpty || errorCodes.contains(state.endCode))
+      && (errorContains.map { message.lowercased().contains($0.lowercased()) } ?? true)
+  }
 }

@@ -27,17 +27,10 @@ struct CallDecoder {
     case .receive: try receive(call, try decode(ReceiveRequest.self, message), isFirst: isFirst)
     case .attach: try work(call, message, isFirst: isFirst)
     case .status: [.status(call)]
-    case .listJobs: [.listJobs(call, try filter(try decode(ListJobsRequest.self, message)))]
-    case .retryJobs: [try retry(call, try decode(RetryJobsRequest.self, message))]
-    case .listWorkers: [.listWorkers(call)]
-    case .drainWorker:
-      [.drainWorker(call, workerID: try decode(DrainWorkerRequest.self, message).workerID)]
-    case .setPaused: [.setPaused(call, try decode(SetPausedRequest.self, message).paused)]
-    case .setBackendPaused:
-      [try pause(call, try decode(SetBackendPausedRequest.self, message))]
-    case .cancelJobs, .purgeJobs, .setWorkerPaused, .setDraining, .scaleWorkers, .supervise,
-      .backUpLedger, .checkLedger, .ledgerStatistics:
-      throw CallError(.unimplemented, "\(method.rawValue) is not there yet")
+    case .listJobs, .retryJobs, .cancelJobs, .purgeJobs, .listWorkers, .drainWorker, .setPaused,
+      .setBackendPaused, .setWorkerPaused, .setDraining, .scaleWorkers, .supervise, .backUpLedger,
+      .checkLedger, .ledgerStatistics:
+      [try control(call, method, message)]
     }
   }
 
@@ -67,7 +60,7 @@ struct CallDecoder {
   }
 }
 
-// JobQueue and Control.
+// JobQueue.
 extension CallDecoder {
   private func submissions(_ message: [UInt8]) throws(CallError) -> [Submission] {
     var submissions: [Submission] = []
@@ -130,40 +123,6 @@ extension CallDecoder {
     }
     return .get(
       call, selector, withRequest: request.withRequest, withAttempts: request.withAttempts)
-  }
-
-  private func retry(_ call: CallRef, _ request: RetryJobsRequest) throws(CallError) -> QueueInput {
-    guard (1...limits.retryJobsMax).contains(request.jobIds.count) else {
-      throw CallError.invalidArgument(
-        field: "job_ids", "has \(request.jobIds.count) ids; 1 to \(limits.retryJobsMax) are taken")
-    }
-    return .retryJobs(call, request.jobIds.map { JobID(rawValue: $0) })
-  }
-
-  private func filter(_ request: ListJobsRequest) throws(CallError) -> JobFilter {
-    guard request.limit <= limits.listJobsMax else {
-      throw CallError.invalidArgument(
-        field: "limit", "is \(request.limit); the limit is \(limits.listJobsMax)")
-    }
-    for (index, state) in request.states.enumerated() {
-      if case .UNRECOGNIZED(let number) = state {
-        throw CallError.invalidArgument(field: "states[\(index)]", "\(number) is no JobState")
-      }
-    }
-    return JobFilter(
-      states: request.states, tenant: request.tenant.isEmpty ? nil : request.tenant,
-      model: request.model.isEmpty ? nil : request.model,
-      before: request.beforeJobID == 0 ? nil : JobID(rawValue: request.beforeJobID),
-      limit: request.limit == 0 ? limits.listJobsDefault : Int(request.limit))
-  }
-
-  private func pause(
-    _ call: CallRef, _ request: SetBackendPausedRequest
-  ) throws(CallError) -> QueueInput {
-    guard !request.backend.isEmpty else {
-      throw CallError.invalidArgument(field: "backend", "is empty; Status says which there are")
-    }
-    return .setBackendPaused(call, backend: request.backend, request.paused)
   }
 
   private func job(_ rawValue: UInt64, _ field: String) throws(CallError) -> JobID {

@@ -14,11 +14,14 @@ public struct IntakeLimits: Sendable, Equatable {
   public var requestBytesMax: Int
   /// Jobs of one Submit.
   public var submitJobsMax: Int
-  /// Jobs of one RetryJobs.
-  public var retryJobsMax = 1_000
+  /// Jobs of one RetryJobs, CancelJobs or PurgeJobs.
+  public var jobActionsMax = 1_000
   /// Jobs of one page of ListJobs, and how many are listed when the caller does not say.
   public var listJobsMax = 1_000
   public var listJobsDefault = 100
+  /// Codes, and bytes of text, that one ListJobs may look for in errors.
+  public var errorCodesMax = 32
+  public var errorTextBytesMax = 256
 
   public var modelBytesMax: Int
   public var tenantBytesMax: Int
