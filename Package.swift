@@ -18,6 +18,9 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let instrumentation = Target.Dependency.product(
+  name: "Instrumentation", package: "swift-distributed-tracing")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -29,6 +32,7 @@ let serviceLifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let unixSignals = Target.Dependency.product(
   name: "UnixSignals", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -43,8 +47,10 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
@@ -65,6 +71,17 @@ let package = Package(
     .target(
       name: "CallTransport", dependencies: ["ZeroMQ", "RerankdProtocol"], swiftSettings: strict),
 
+    // What goes on: the roles know swift-metrics, swift-log and swift-distributed-tracing; only
+    // processes know where what they tell goes.
+    .target(name: "TraceContext", dependencies: [instrumentation], swiftSettings: strict),
+    .target(
+      name: "Observability",
+      dependencies: [
+        "TraceContext", asyncHTTPClient, coreMetrics, httpTypes, hummingbird, hummingbirdCore,
+        logging, nioCore, nioHTTP1, serviceLifecycle, tracing,
+      ],
+      swiftSettings: strict),
+
     // Scoring: what a relevance score is made of.
     .target(name: "Tokenization", swiftSettings: strict),
     .target(name: "Scoring", dependencies: ["Tokenization"], swiftSettings: strict),
@@ -78,7 +95,8 @@ let package = Package(
     .target(
       name: "RemoteEngine",
       dependencies: [
-        "Scoring", "Tokenization", asyncHTTPClient, logging, nioCore, nioHTTP1, nioSSL,
+        "Scoring", "Tokenization", "TraceContext", asyncHTTPClient, coreMetrics, logging, nioCore,
+        nioHTTP1, nioSSL, tracing,
       ],
       swiftSettings: strict),
 
@@ -91,13 +109,15 @@ let package = Package(
     .target(
       name: "QueueRole",
       dependencies: [
-        "ZeroMQ", "Ledger", "RerankdProtocol", crypto, logging, protobuf, serviceLifecycle,
+        "ZeroMQ", "Ledger", "RerankdProtocol", "TraceContext", coreMetrics, crypto, logging,
+        protobuf, serviceLifecycle, tracing,
       ],
       swiftSettings: strict),
     .target(
       name: "WorkerRole",
       dependencies: [
-        "CallTransport", "RerankdProtocol", "Scoring", logging, protobuf, serviceLifecycle,
+        "CallTransport", "RerankdProtocol", "Scoring", "TraceContext", coreMetrics, logging,
+        protobuf, serviceLifecycle, tracing,
       ],
       swiftSettings: strict),
     .target(
@@ -107,9 +127,9 @@ let package = Package(
     .target(
       name: "GatewayRole",
       dependencies: [
-        "RerankdClient", "RerankdProtocol", "CallTransport", "Scoring", crypto, httpTypes,
-        hummingbird, hummingbirdCore, hummingbirdTLS, logging, nioCore, nioHTTPTypes, nioSSL,
-        protobuf, serviceLifecycle,
+        "RerankdClient", "RerankdProtocol", "CallTransport", "Scoring", "TraceContext", coreMetrics,
+        crypto, httpTypes, hummingbird, hummingbirdCore, hummingbirdTLS, logging, nioCore,
+        nioHTTPTypes, nioSSL, protobuf, serviceLifecycle, tracing,
       ],
       swiftSettings: strict),
 
@@ -118,7 +138,8 @@ let package = Package(
       name: "Settings",
       dependencies: [
         "QueueRole", "Ledger", "WorkerRole", "GatewayRole", "CallTransport", "RerankdProtocol",
-        "RerankdClient", "ZeroMQ", "Scoring", "EmbeddedEngine", "RemoteEngine", yams,
+        "RerankdClient", "ZeroMQ", "Scoring", "EmbeddedEngine", "RemoteEngine", "Observability",
+        yams,
       ],
       swiftSettings: strict),
 
@@ -128,8 +149,8 @@ let package = Package(
       dependencies: [
         "QueueRole", "Ledger", "WorkerRole", "GatewayRole", "CallTransport", "RerankdProtocol",
         "RerankdClient", "ZeroMQ", "Scoring", "Tokenization", "EmbeddedEngine", "RemoteEngine",
-        "Settings", argumentParser, logging, serviceLifecycle, subprocess, systemPackage,
-        unixSignals,
+        "Settings", "Observability", argumentParser, coreMetrics, logging, serviceLifecycle,
+        subprocess, systemPackage, tracing, unixSignals,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -153,6 +174,13 @@ let package = Package(
     .testTarget(
       name: "CallTransportTests",
       dependencies: ["CallTransport", "RerankdProtocol", "ZeroMQ", "WireTestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ObservabilityTests",
+      dependencies: [
+        "Observability", "TraceContext", "TestSupport", asyncHTTPClient, coreMetrics, hummingbird,
+        hummingbirdCore, logging, nioCore, nioHTTP1, serviceLifecycle, tracing,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "TokenizationTests", dependencies: ["Tokenization", "TestSupport"],
