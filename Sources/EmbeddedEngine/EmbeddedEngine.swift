@@ -23,12 +23,22 @@ public final class EmbeddedEngine: RerankEngine {
   private let modelList: [EngineModel]
   private let pool: LanePool
 
+  /// One batch that a lane has scored.
+  public struct Batch: Sendable, Equatable {
+    public var pairs: Int
+    public var tokens: Int
+    /// ``EmbeddedEngineConfiguration/chunkTokensMax``.
+    public var tokensMax: Int
+  }
+
   /// Starts the lanes; they end when the engine goes.
   ///
+  /// - Parameter onBatch: told of each batch, by the lane that scored it.
   /// - Throws: ``EmbeddedEngineError`` for a limit out of range, no model, or one name for two.
   public init(
     models: [EmbeddedModel],
-    configuration: EmbeddedEngineConfiguration = EmbeddedEngineConfiguration()
+    configuration: EmbeddedEngineConfiguration = EmbeddedEngineConfiguration(),
+    onBatch: @escaping @Sendable (Batch) -> Void = { _ in }
   ) throws {
     try configuration.validate()
     guard !models.isEmpty else {
@@ -49,7 +59,7 @@ public final class EmbeddedEngine: RerankEngine {
         name: model.name, contextTokens: model.contextTokens,
         reservedTokens: model.reservedTokens, acceptsImages: false)
     }
-    pool = LanePool(configuration: configuration)
+    pool = LanePool(configuration: configuration, onBatch: onBatch)
   }
 
   deinit {

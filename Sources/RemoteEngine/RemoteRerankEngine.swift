@@ -1,6 +1,8 @@
+public import CoreMetrics
 public import Logging
 public import Scoring
 import Synchronization
+public import Tracing
 
 /// Scores with a rerank API over HTTP. See the module's page for what each failure means.
 ///
@@ -20,18 +22,25 @@ public final class RemoteRerankEngine: RerankEngine {
   /// While requests are outstanding within their time the job counts as moving, this often.
   private static let progressInterval = Duration.seconds(1)
 
-  /// - Parameter environment: where tokens and the proxy's credentials are looked up.
+  /// - Parameters:
+  ///   - environment: where tokens and the proxy's credentials are looked up.
+  ///   - metrics: the process's factory by default; so with the tracer.
   /// - Throws: ``RemoteEngineConfiguration/Invalid``, for a tokenizer or a certificate that cannot
   ///   be used as well.
   public init(
-    _ configuration: RemoteEngineConfiguration, environment: [String: String], logger: Logger
+    _ configuration: RemoteEngineConfiguration, environment: [String: String],
+    metrics: any MetricsFactory = MetricsSystem.factory,
+    tracer: any Tracer = InstrumentationSystem.tracer, logger: Logger
   ) throws {
     try configuration.validate()
     name = configuration.name
     self.configuration = configuration
     self.logger = logger
     counters = try configuration.tokenCounters()
-    client = try BackendClient(configuration, environment: environment, logger: logger)
+    client = try BackendClient(
+      configuration, environment: environment,
+      metrics: BackendMetrics(backend: configuration.name, metrics), tracer: tracer,
+      logger: logger)
     backend = RemoteBackend(configuration, client: client)
     goldenPairs = configuration.models.filter(\.checksGoldenPair)
       .reduce(into: [:]) {

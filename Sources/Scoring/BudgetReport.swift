@@ -133,6 +133,13 @@ public struct BudgetReport: Sendable {
         + sentences.joined(separator: "; "))
   }
 
+  /// Of ``usage()``: what the query and the prompt take, once a passage.
+  public var promptTokens: Int { passageCount * pairTokensBeyondDocument }
+  /// Of ``usage()``: what images take, those of a document once for each of its windows.
+  public var imageTokens: Int {
+    accepted.reduce(0) { $0 + $1.imageTokens * ($1.windows?.count ?? 1) }
+  }
+
   /// What scoring ``passages`` takes: the sum over their pairs, as rerank servers report it, since
   /// the model reads the query again with each.
   public func usage() -> TokenUsage {

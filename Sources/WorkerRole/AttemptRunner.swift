@@ -1,7 +1,10 @@
+import CoreMetrics
 import Foundation
 import RerankdProtocol
 import Scoring
 import SwiftProtobuf
+import TraceContext
+import Tracing
 
 /// One attempt at one job: reads the request, holds every pair against the model's budget, has the
 /// engine score what fits, ranks. Whatever goes wrong becomes the attempt's outcome and nothing
@@ -15,6 +18,8 @@ struct AttemptRunner: Sendable {
 
   let configuration: WorkerConfiguration
   let models: [String: ServedModel]
+  var metrics = WorkerMetrics(NOOPMetricsHandler.instance, queue: "")
+  var tracer: any Tracer = NoOpTracer()
 
   /// - Parameters:
   ///   - admission: passed to the engine, which asks it before each request to a backend.
@@ -23,8 +28,42 @@ struct AttemptRunner: Sendable {
     _ assignment: Assignment, admission: any BackendAdmission = UnlimitedAdmission(),
     progress: @escaping @Sendable () -> Void
   ) async -> WorkerSession.AttemptEnd {
+    let start = ContinuousClock.now
+    let received = assignment.traceparent.isEmpty ? nil : assignment.traceparent
+    let span = tracer.startSpan(
+      "rerank attempt", context: tracer.context(ofTraceparent: received), ofKind: .consumer)
+    span.updateAttributes {
+      $0["rerankd.job_id"] = "\(JobID(rawValue: assignment.lease.jobID))"
+      $0["rerankd.model"] = assignment.model
+      $0["rerankd.attempt"] = Int(assignment.lease.attempt)
+    }
+    var context = span.context
+    // Without a tracer the log still names the trace that the job came with.
+    if context.traceParent == nil { context.traceParent = received.flatMap { TraceParent($0) } }
+    let end = await InstrumentationContext.$current.withValue(context) {
+      await outcome(
+        of: assignment, traceparent: tracer.traceparent(of: span.context, orReceived: received),
+        admission, progress: progress)
+    }
+    let name = Task.isCancelled ? "cancelled" : end.metricName
+    if case .failed(let failure) = end {
+      span.setStatus(SpanStatus(code: .error, message: failure.status.message))
+    }
+    span.attributes["rerankd.outcome"] = name
+    span.end()
+    let engine = models[assignment.model]?.engine.name ?? "none"
+    metrics.model(assignment.model, engine: engine)
+      .attemptEnded(name, after: start.duration(to: .now))
+    return end
+  }
+
+  private func outcome(
+    of assignment: Assignment, traceparent: String?, _ admission: any BackendAdmission,
+    progress: @escaping @Sendable () -> Void
+  ) async -> WorkerSession.AttemptEnd {
     do {
-      let result = try await rank(assignment, admission, progress: progress)
+      let result = try await rank(
+        assignment, traceparent: traceparent, admission, progress: progress)
       return .completed(try result.serializedBytes())
     } catch let failed as AttemptError {
       return .failed(Self.failure(failed.error, scores: failed.scores))
@@ -44,7 +83,7 @@ struct AttemptRunner: Sendable {
   }
 
   private func rank(
-    _ assignment: Assignment, _ admission: any BackendAdmission,
+    _ assignment: Assignment, traceparent: String?, _ admission: any BackendAdmission,
     progress: @escaping @Sendable () -> Void
   ) async throws -> RerankResult {
     let remaining = min(
@@ -65,9 +104,10 @@ struct AttemptRunner: Sendable {
         documents: request.documents.map(RequestReader.content),
         instruction: request.instruction.isEmpty ? nil : request.instruction,
         remaining: remaining, jobID: JobID(rawValue: assignment.lease.jobID).description,
-        traceparent: assignment.traceparent.isEmpty ? nil : assignment.traceparent),
+        traceparent: traceparent),
       model: served.model, counter: served.engine.tokenCounter(forModel: assignment.model),
       windowLimits: configuration.windowLimits)
+    let modelMetrics = metrics.model(assignment.model, engine: served.engine.name)
     var scored: ScoringResult?
     if !plan.passages.isEmpty {
       var passages = plan.request
@@ -75,6 +115,11 @@ struct AttemptRunner: Sendable {
       passages.admission = admission
       let known = KnownScores(
         assignment.partialScores, engine: served.engine.name, texts: passages.documents.count)
+      let start = ContinuousClock.now
+      defer {
+        modelMetrics.engineWorked(
+          on: passages.documents.count, for: start.duration(to: .now))
+      }
       do {
         scored = try await FirstResult.of(until: deadline) { [passages] in
           try await known.complete(passages) {
@@ -88,7 +133,9 @@ struct AttemptRunner: Sendable {
             engine: served.engine.name, texts: passages.documents.count))
       }
     }
-    return try plan.result(of: scored, model: served.model, engine: served.engine.name)
+    let result = try plan.result(of: scored, model: served.model, engine: served.engine.name)
+    modelMetrics.succeeded(plan.figures(of: result))
+    return result
   }
 
   /// What the engine failed with, and what it had scored by then: a serialized PartialScores.
@@ -108,6 +155,16 @@ struct AttemptRunner: Sendable {
       $0.unspent = !error.spendsAttempt
       $0.fault = RerankdProtocol.BackendFault(error.backendFault)
       $0.partialScores = scores ?? Data()
+    }
+  }
+}
+
+extension WorkerSession.AttemptEnd {
+  /// "ok", or the code that the attempt failed with.
+  fileprivate var metricName: String {
+    switch self {
+    case .completed: "ok"
+    case .failed(let failure): "\(StatusCode(wire: failure.status.code))".lowercased()
     }
   }
 }

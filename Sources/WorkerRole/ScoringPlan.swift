@@ -43,6 +43,27 @@ struct ScoringPlan {
     self.request = request
   }
 
+  /// What metrics are told of a result.
+  struct Figures {
+    var scoredDocuments = 0
+    var failedDocuments = 0
+    var truncatedDocuments = 0
+    var windows = 0
+    var promptTokens = 0
+    var imageTokens = 0
+    var totalTokens = 0
+  }
+
+  func figures(of result: RerankResult) -> Figures {
+    Figures(
+      scoredDocuments: report.acceptedDocuments.count + report.refusedDocuments.count
+        - result.failedDocuments.count,
+      failedDocuments: result.failedDocuments.count,
+      truncatedDocuments: report.truncatedDocuments.count,
+      windows: passages.count { $0.window != nil }, promptTokens: report.promptTokens,
+      imageTokens: report.imageTokens, totalTokens: Int(clamping: result.usage.totalTokens))
+  }
+
   /// - Parameter scored: of ``request``; nil where there was nothing to score.
   /// - Throws: ``EngineError`` INTERNAL when the engine's scores are not one number for each
   ///   passage.

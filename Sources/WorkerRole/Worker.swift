@@ -1,7 +1,9 @@
 public import CallTransport
+public import CoreMetrics
 public import Logging
 public import Scoring
 public import ServiceLifecycle
+public import Tracing
 
 /// A worker: takes jobs from one queue, has them scored and answers. See the module's page.
 ///
@@ -14,14 +16,18 @@ public final class Worker: Service {
   ///   - engines: where two serve a model of the same name, the first one gets its jobs.
   ///   - queue: where the queue's endpoint for workers is.
   ///   - version: told to the queue, for people.
+  ///   - metrics: the process's factory by default; so with the tracer.
   /// - Throws: ``WorkerConfiguration/Invalid``.
   public init(
     _ configuration: WorkerConfiguration, engines: [any RerankEngine],
-    queue: ConnectionConfiguration, version: String, logger: Logger
+    queue: ConnectionConfiguration, version: String,
+    metrics: any MetricsFactory = MetricsSystem.factory,
+    tracer: any Tracer = InstrumentationSystem.tracer, logger: Logger
   ) throws {
     try configuration.validate()
     shell = WorkerShell(
-      configuration, engines: engines, queue: queue, version: version, logger: logger)
+      configuration, engines: engines, queue: queue, version: version, metrics: metrics,
+      tracer: tracer, logger: logger)
   }
 
   /// Returns when nothing is held any more after a shutdown, a drain that the queue asked for, or a
@@ -41,6 +47,11 @@ public final class Worker: Service {
     } onCancel: {
       Task { await shell.handle(.releaseNow) }
     }
+  }
+
+  /// Whether the queue has it now: ready in the sense of those who start and watch processes.
+  public var isAttached: Bool {
+    get async { await shell.canTakeJobs }
   }
 
   /// Gives back every job in work without spending its attempt, and ends: for a second signal.

@@ -12,6 +12,9 @@ extension WorkerShell {
       lastPermit += 1
       let permit = PermitBook.Permit(
         id: lastPermit, backend: backend, tokens: tokens, lease: lease)
+      metrics.waits(forBackend: backend)
+      let asked = ContinuousClock.now
+      defer { metrics.waited(forBackend: backend, asked.duration(to: .now)) }
       try await withTaskCancellationHandler {
         try await withCheckedThrowingContinuation { continuation in
           permitWaiters[permit.id] = continuation

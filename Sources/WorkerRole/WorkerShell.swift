@@ -1,10 +1,13 @@
 import CallTransport
+import CoreMetrics
 import Foundation
 import Logging
 import RerankdProtocol
 import Scoring
 import SwiftProtobuf
 import Synchronization
+import TraceContext
+import Tracing
 
 /// Carries out what `WorkerSession` decides: tasks for jobs, messages on the stream, one timer.
 actor WorkerShell {
@@ -12,6 +15,8 @@ actor WorkerShell {
   private let engines: [any RerankEngine]
   private let queue: ConnectionConfiguration
   private let logger: Logger
+  let metrics: WorkerMetrics
+  private let tracer: any Tracer
 
   var session: WorkerSession
   let start = ContinuousClock.now
@@ -35,9 +40,12 @@ actor WorkerShell {
 
   init(
     _ configuration: WorkerConfiguration, engines: [any RerankEngine],
-    queue: ConnectionConfiguration, version: String, logger: Logger
+    queue: ConnectionConfiguration, version: String, metrics: any MetricsFactory,
+    tracer: any Tracer, logger: Logger
   ) {
     self.configuration = configuration
+    self.metrics = WorkerMetrics(metrics, queue: "\(queue.endpoint)")
+    self.tracer = tracer
     self.engines = engines
     self.queue = queue
     self.logger = logger
@@ -78,7 +86,9 @@ actor WorkerShell {
     if case .ended(let lease, _) = event { runs[lease] = nil }
     let dropped = session.outcomesDropped
     for action in session.handle(event, now: ContinuousClock.now - start) { perform(action) }
+    metrics.runs(jobs: session.runningJobs)
     if session.outcomesDropped > dropped {
+      metrics.dropped(outcomes: session.outcomesDropped - dropped)
       logger.warning(
         "gave up outcomes that the queue was not there to take; their jobs will run again",
         metadata: ["outcomes": "\(session.outcomesDropped)"])
@@ -91,7 +101,8 @@ actor WorkerShell {
     case .send(let message):
       outbox?.append(message)
     case .start(let assignment):
-      let runner = AttemptRunner(configuration: configuration, models: servedModels)
+      let runner = AttemptRunner(
+        configuration: configuration, models: servedModels, metrics: metrics, tracer: tracer)
       let signal = ProgressSignal(lease: assignment.lease, signals: progress.continuation)
       let admission = JobAdmission(shell: self, lease: assignment.lease)
       runs[assignment.lease] = Task {
@@ -136,14 +147,19 @@ actor WorkerShell {
   }
 
   private func logFailure(_ failure: AttemptFailure, _ assignment: Assignment) {
-    logger.info(
-      "attempt failed: \(failure.status.message)",
-      metadata: [
-        "job": "\(JobID(rawValue: assignment.lease.jobID))",
-        "attempt": "\(assignment.lease.attempt)", "model": "\(assignment.model)",
-        "code": "\(StatusCode(wire: failure.status.code))",
-      ])
+    var metadata: Logger.Metadata = [
+      "job_id": "\(JobID(rawValue: assignment.lease.jobID))",
+      "attempt": "\(assignment.lease.attempt)", "model": "\(assignment.model)",
+      "code": "\(StatusCode(wire: failure.status.code))",
+    ]
+    if let place = TraceParent(assignment.traceparent) { metadata["trace_id"] = "\(place.traceID)" }
+    logger.info("attempt failed: \(failure.status.message)", metadata: metadata)
   }
+}
+
+extension WorkerShell {
+  /// Whether the queue has it, so that jobs can come.
+  var canTakeJobs: Bool { stream != nil && isAttached && !isFinished }
 }
 
 // The models.
@@ -235,6 +251,7 @@ extension WorkerShell {
         let message = try QueueMessage(serializedBytes: bytes)
         if message.hasAttached {
           isAttached = true
+          metrics.isAttached(true)
           logger.info(
             "attached to the queue",
             metadata: ["queue": "\(queue.endpoint)", "epoch": "\(message.attached.epoch)"])
@@ -251,6 +268,7 @@ extension WorkerShell {
     outbox.finish()
     stream.cancel()
     await sender.value
+    if isAttached, !isFinished { metrics.wasDetached() } else { metrics.isAttached(false) }
     handle(.disconnected)
     return end
   }

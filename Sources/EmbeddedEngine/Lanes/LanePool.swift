@@ -11,6 +11,7 @@ import Scoring
 /// Sendable, since everything mutable is touched only while `condition` is locked.
 final class LanePool: @unchecked Sendable {
   let configuration: EmbeddedEngineConfiguration
+  private let onBatch: @Sendable (EmbeddedEngine.Batch) -> Void
   private let prefixes: PrefixCache
   private let condition = NSCondition()
   private var line = JobLine<Running>()
@@ -35,8 +36,12 @@ final class LanePool: @unchecked Sendable {
     }
   }
 
-  init(configuration: EmbeddedEngineConfiguration) {
+  init(
+    configuration: EmbeddedEngineConfiguration,
+    onBatch: @escaping @Sendable (EmbeddedEngine.Batch) -> Void = { _ in }
+  ) {
     self.configuration = configuration
+    self.onBatch = onBatch
     prefixes = PrefixCache(bytesMax: configuration.prefixBytesMax)
     for lane in 0..<configuration.laneCount {
       Thread.detachNewThread {
@@ -101,7 +106,8 @@ final class LanePool: @unchecked Sendable {
   }
 
   private func runLane() {
-    var work = LaneWork(batchTokensMax: configuration.chunkTokensMax, prefixes: prefixes)
+    var work = LaneWork(
+      batchTokensMax: configuration.chunkTokensMax, prefixes: prefixes, onBatch: onBatch)
     while let batch = nextBatch() {
       work.score(
         batch.map { running, documents in

@@ -22,6 +22,7 @@ struct LaneWork {
 
   private let batchTokensMax: Int
   private let prefixes: PrefixCache
+  private let onBatch: @Sendable (EmbeddedEngine.Batch) -> Void
   private var batch = TokenBatch()
   /// Whose the pairs in ``batch`` are.
   private var owners: [(part: Int, document: Int)] = []
@@ -29,9 +30,13 @@ struct LaneWork {
   private var prefixBytes = 0
   private var scratch = FloatBuffer(count: 0)
 
-  init(batchTokensMax: Int, prefixes: PrefixCache) {
+  init(
+    batchTokensMax: Int, prefixes: PrefixCache,
+    onBatch: @escaping @Sendable (EmbeddedEngine.Batch) -> Void = { _ in }
+  ) {
     self.batchTokensMax = batchTokensMax
     self.prefixes = prefixes
+    self.onBatch = onBatch
   }
 
   /// Encodes and scores the pairs of parts for one model: all at once, if they are no more tokens
@@ -130,6 +135,9 @@ struct LaneWork {
       if isLong { Self.reportProgress(parts, inBatch) }
     }
     Self.reportProgress(parts, inBatch)
+    onBatch(
+      EmbeddedEngine.Batch(
+        pairs: owners.count, tokens: batch.tokenCount, tokensMax: batchTokensMax))
     var scored: [Int: [Scored]] = [:]
     for (pair, owner) in owners.enumerated() {
       scored[owner.part, default: []].append(

@@ -4,6 +4,9 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import Scoring
+import Synchronization
+import TraceContext
+import Tracing
 
 /// Carries requests to one backend and whole answers back, each within its time.
 final class BackendClient: Sendable {
@@ -14,12 +17,17 @@ final class BackendClient: Sendable {
   private let configuration: RemoteEngineConfiguration
   private let tokens: BearerTokenSource
   private let client: HTTPClient
+  private let metrics: BackendMetrics
+  private let tracer: any Tracer
   private let logger: Logger
 
   init(
-    _ configuration: RemoteEngineConfiguration, environment: [String: String], logger: Logger
+    _ configuration: RemoteEngineConfiguration, environment: [String: String],
+    metrics: BackendMetrics, tracer: any Tracer, logger: Logger
   ) throws {
     self.configuration = configuration
+    self.metrics = metrics
+    self.tracer = tracer
     self.logger = logger
     tokens = BearerTokenSource(
       configuration.credentials, pause: configuration.credentialsPause, environment: environment,
@@ -47,7 +55,7 @@ final class BackendClient: Sendable {
     }
   }
 
-  /// One request and its whole answer.
+  /// One request and its whole answer, as a span of its own whose context the backend gets.
   ///
   /// - Parameter timeoutFault: what it says of the backend when the deadline comes first.
   /// - Returns: the body of a 200.
@@ -56,13 +64,43 @@ final class BackendClient: Sendable {
     _ method: HTTPMethod, path: String, body: [UInt8]? = nil, traceparent: String? = nil,
     deadline: ContinuousClock.Instant, timeoutFault: BackendFault? = .unavailable
   ) async throws -> [UInt8] {
-    try await withThrowingTaskGroup(of: [UInt8]?.self) { group in
-      group.addTask {
+    let span = tracer.startSpan(
+      "\(method.rawValue) \(path)", context: tracer.context(ofTraceparent: traceparent),
+      ofKind: .client)
+    defer { span.end() }
+    span.updateAttributes {
+      $0["rerankd.backend"] = configuration.name
+      $0["http.request.method"] = method.rawValue
+      $0["url.path"] = path
+    }
+    let own = tracer.traceparent(of: span.context, orReceived: traceparent)
+    let status = Mutex<Int?>(nil)
+    let start = ContinuousClock.now
+    defer { metrics.ended(status: status.withLock { $0 }, after: start.duration(to: .now)) }
+    do {
+      return try await whole(by: deadline, timeoutFault: timeoutFault) {
         try await self.transfer(
-          method, path: path, body: body, traceparent: traceparent, deadline: deadline)
+          method, path: path, body: body, traceparent: own, deadline: deadline
+        ) {
+          code in
+          status.withLock { $0 = code }
+          span.attributes["http.response.status_code"] = code
+        }
       }
+    } catch {
+      span.setStatus(SpanStatus(code: .error, message: "\(error)"))
+      throw error
+    }
+  }
+
+  /// However the bytes of the answer drip, it is over by the deadline.
+  private func whole(
+    by deadline: ContinuousClock.Instant, timeoutFault: BackendFault?,
+    _ transfer: @escaping @Sendable () async throws -> [UInt8]
+  ) async throws -> [UInt8] {
+    try await withThrowingTaskGroup(of: [UInt8]?.self) { group in
+      group.addTask(operation: transfer)
       group.addTask {
-        // However the bytes of the answer drip, it is over by then.
         try await Task.sleep(until: deadline)
         return nil
       }
@@ -80,7 +118,7 @@ final class BackendClient: Sendable {
 
   private func transfer(
     _ method: HTTPMethod, path: String, body: [UInt8]?, traceparent: String?,
-    deadline: ContinuousClock.Instant
+    deadline: ContinuousClock.Instant, onStatus: @Sendable (Int) -> Void
   ) async throws -> [UInt8] {
     // Before the token is read: one that is replaced meanwhile has then changed since.
     let version = tokens.version()
@@ -89,6 +127,7 @@ final class BackendClient: Sendable {
       let request = request(
         method, path: path, body: body, traceparent: traceparent, token: token)
       let (response, answer) = try await whole(request, deadline: deadline)
+      onStatus(Int(response.status.code))
       guard response.status == .ok else {
         throw RequestFailure(
           status: Int(response.status.code), body: answer,
