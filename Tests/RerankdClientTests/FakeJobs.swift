@@ -10,10 +10,14 @@ final class FakeJobs: Sendable {
   let jobs = Mutex<[RerankJob]>([])
   private let accepted = Atomic<UInt64>(0)
   private let answers: Bool
+  private let shard: UInt16
 
-  /// - Parameter answers: false takes jobs and never says a word about them.
-  init(answers: Bool = true) {
+  /// - Parameters:
+  ///   - answers: false takes jobs and never says a word about them.
+  ///   - shard: which of several queues it says that it is.
+  init(answers: Bool = true, shard: UInt16 = 0) {
     self.answers = answers
+    self.shard = shard
   }
 
   func queue(at endpoint: String = "tcp://127.0.0.1:*") throws -> ScriptedQueue {
@@ -67,6 +71,13 @@ final class FakeJobs: Sendable {
       details.jobID = 7
       details.state = .ready
       return try details.serializedBytes()
+    case .listModels:
+      var response = ListModelsResponse()
+      response.shard = UInt32(shard)
+      var model = ModelInfo()
+      model.name = "m\(shard)"
+      response.models = [model]
+      return try response.serializedBytes()
     case .cancel:
       var response = CancelResponse()
       response.state = .cancelled
@@ -82,6 +93,6 @@ final class FakeJobs: Sendable {
     jobs.withLock { $0.append(job) }
     let request = try RerankRequest(serializedBytes: job.request)
     guard request.query.parts.first?.text != "refused" else { return nil }
-    return accepted.add(1, ordering: .relaxed).newValue
+    return JobID(shard: shard, sequence: accepted.add(1, ordering: .relaxed).newValue).rawValue
   }
 }

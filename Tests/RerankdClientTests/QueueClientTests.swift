@@ -132,7 +132,8 @@ import ZeroMQ
     let start = ContinuousClock.now
     let error = await #expect(throws: CallError.self) { try await client.status() }
     #expect(
-      error?.message == "no queue answers at tcp://127.0.0.1:1: is `rerankd queue` running?")
+      error?.message
+        == "no queue answers at tcp://127.0.0.1:1: is `rerankd up` or `rerankd queue` running?")
     #expect(ContinuousClock.now - start < .seconds(10))
     await client.close()
   }
