@@ -28,6 +28,7 @@ final class CommitThread: Sendable {
   private let clock: LedgerClock
   private let reader: ReaderThread
   private let onFailure: @Sendable (LedgerError) -> Void
+  private let snapshots: LongSnapshots
   private let inbox = Mutex(Inbox())
   private let figuresBox = Mutex(Figures())
   private let wake = DispatchSemaphore(value: 0)
@@ -37,8 +38,10 @@ final class CommitThread: Sendable {
   /// The writer is used by the new thread alone from here on.
   init(
     _ writer: sending LedgerWriter, reader: ReaderThread, configuration: LedgerConfiguration,
-    clock: LedgerClock, onFailure: @escaping @Sendable (LedgerError) -> Void
+    clock: LedgerClock, snapshots: LongSnapshots,
+    onFailure: @escaping @Sendable (LedgerError) -> Void
   ) {
+    self.snapshots = snapshots
     self.configuration = configuration
     self.clock = clock
     self.reader = reader
@@ -189,7 +192,8 @@ extension CommitThread {
       isIdle && loop.hasUncheckpointed
       && now - loop.checkpointedMs >= configuration.checkpointIntervalMs
     guard grown || rested else { return }
-    let mustTruncate = frames * frameBytes >= configuration.walTruncateBytes
+    let mustTruncate =
+      frames * frameBytes >= configuration.walTruncateBytes && !snapshots.areHeld
     let isComplete = try loop.writer.checkpoint(truncating: mustTruncate)
     loop.checkpointedMs = now
     loop.hasUncheckpointed = !isComplete

@@ -1,7 +1,6 @@
 import Foundation
-import GRDB
 
-/// The SQLite file that remembers every job, and the two threads that work on it.
+/// The SQLite file that remembers every job, and the threads that work on it.
 ///
 /// **Writing.** The queue's loop hands over batches of writes. One thread owns the only writing
 /// connection; it takes all the batches that came while its last commit ran and makes one
@@ -27,12 +26,20 @@ import GRDB
 /// Never removed are jobs that have not ended, results not acknowledged, and jobs with a key, each
 /// of these before its stated age.
 ///
+/// **Looking after it.** Backups, checks and statistics run beside the commits, each on a thread and a
+/// read-only connection of its own (``perform(_:onEnd:)``). A backup is one snapshot, an integrity
+/// check too; all else reads in slices of less than a second. While a snapshot lasts the WAL cannot
+/// begin anew, so beyond a ceiling the work is given up. Files that no queue has open are checked
+/// (``check(file:)``), counted (``statistics(ofFile:)``) and restored (``restore(from:to:replacing:)``)
+/// without a ledger being opened.
+///
 /// **The file.** One process at a time, by a lock on `PATH.lock` taken before the file is opened;
 /// modes 0600. Nothing else may open it meanwhile: two connections that checkpoint can damage a WAL
 /// under SQLite versions before 3.51.3.
 public final class Ledger: Sendable {
   private let file: LedgerFile
   private let commits: CommitThread
+  private let tasks: LedgerTasks
   private let freeBytesReserve: UInt64
 
   /// Opens the ledger, or makes it, and starts its threads.
@@ -57,11 +64,17 @@ public final class Ledger: Sendable {
       let reader = try LedgerReader(path: file.path, shard: shard, configuration: configuration)
       try file.checkModes()
       let reads = ReaderThread(reader, readsQueuedMax: configuration.readsQueuedMax)
+      let clock = LedgerClock(wallMs: wallMs)
+      let snapshots = LongSnapshots()
       let commits = CommitThread(
-        writer, reader: reads, configuration: configuration, clock: LedgerClock(wallMs: wallMs),
+        writer, reader: reads, configuration: configuration, clock: clock, snapshots: snapshots,
         onFailure: onFailure)
+      let tasks = LedgerTasks(
+        path: file.path, shard: shard, configuration: configuration, clock: clock,
+        snapshots: snapshots)
       let ledger = Ledger(
-        file: file, commits: commits, freeBytesReserve: configuration.freeBytesReserve)
+        file: file, commits: commits, tasks: tasks,
+        freeBytesReserve: configuration.freeBytesReserve)
       return (ledger, recovered)
     } catch {
       file.unlock()
@@ -69,9 +82,12 @@ public final class Ledger: Sendable {
     }
   }
 
-  private init(file: LedgerFile, commits: CommitThread, freeBytesReserve: UInt64) {
+  private init(
+    file: LedgerFile, commits: CommitThread, tasks: LedgerTasks, freeBytesReserve: UInt64
+  ) {
     self.file = file
     self.commits = commits
+    self.tasks = tasks
     self.freeBytesReserve = freeBytesReserve
   }
 
@@ -105,9 +121,19 @@ public final class Ledger: Sendable {
       writesToRemovedJobs: UInt64(figures.writesToRemovedJobs))
   }
 
-  /// Finishes what was handed over, checkpoints, ends both threads and gives the file free. Not
-  /// from a callback of the ledger's own. Closing twice is harmless.
+  /// Begins long work beside the commits, on a thread of its own. One task of a kind runs at a
+  /// time; a second is refused with `.busy`.
+  /// - Parameter onEnd: called once, on that thread, or on the caller's for a task that is refused.
+  public func perform(
+    _ task: LedgerTask, onEnd: @escaping @Sendable (LedgerTaskResult) -> Void
+  ) {
+    tasks.perform(task, onEnd: onEnd)
+  }
+
+  /// Gives up tasks, finishes what was handed over, checkpoints, ends all threads and gives the file
+  /// free. Not from a callback of the ledger's own. Closing twice is harmless.
   public func close() {
+    tasks.stop()
     commits.stop()
     file.unlock()
   }
@@ -115,17 +141,9 @@ public final class Ledger: Sendable {
   /// What SQLite finds wrong with the file; empty when nothing is. It reads all of the file, on the
   /// caller's thread and from one snapshot, which keeps the WAL growing for as long.
   public func integrityCheck() throws(LedgerError) -> [String] {
-    do {
-      var options = Configuration()
-      options.label = "ledger.check"
-      options.readonly = true
-      let queue = try DatabaseQueue(path: file.path, configuration: options)
-      let lines = try queue.read { try String.fetchAll($0, sql: "PRAGMA integrity_check") }
-      try queue.close()
-      return lines == ["ok"] ? [] : lines
-    } catch {
-      throw LedgerError.wrap(error, doing: "checking \(file.path)")
-    }
+    let read = try LongRead(path: file.path)
+    defer { read.close() }
+    return try LedgerCheck.integrityProblems(read)
   }
 
   /// Says on standard error what failed, and ends the process with 74 (EX_IOERR) without running

@@ -23,6 +23,9 @@ public struct LedgerConfiguration: Sendable, Equatable {
   public var checkpointIntervalMs: Int64 = 10_000
 
   public var retention = LedgerRetention()
+  public var backup = LedgerBackupLimits()
+  /// How many rows one slice of a check looks at.
+  public var checkSliceRows = 2_000
   /// How many refused bare jobs are kept; the oldest go first.
   public var rejectRowsMax = 1_000
   /// Below this much free space on the file's volume no new jobs are taken in.
@@ -53,6 +56,27 @@ public struct LedgerRetention: Sendable, Equatable {
   public init() {}
 }
 
+/// Backups that the queue makes of its ledger while it runs.
+public struct LedgerBackupLimits: Sendable, Equatable {
+  /// Where they go: on another disk than the ledger's, if they are to outlive that. nil: nowhere, and
+  /// none is made.
+  public var folder: String?
+  /// How often the queue makes one by itself; nil: never.
+  public var intervalMs: Int64?
+  /// After one of those so many of the newest stay, of the files that the queue named itself.
+  public var keep = 24
+  /// A backup, or a check, holds one snapshot, and the write-ahead log grows meanwhile. Beyond this
+  /// size it is given up.
+  public var walBytesMax = 1 << 30
+  /// A backup that the queue makes by itself and that failed is tried again after this time, or
+  /// after the interval if that is shorter.
+  public var retryMs: Int64 = 600_000
+
+  public static var nameBytesMax: Int { 128 }
+
+  public init() {}
+}
+
 extension LedgerConfiguration {
   /// - Throws: ``LedgerError`` `.configuration`, naming the key and what it must be.
   func validate() throws(LedgerError) {
@@ -62,7 +86,9 @@ extension LedgerConfiguration {
       ("listRowsMax", Int64(listRowsMax)), ("walCheckpointBytes", Int64(walCheckpointBytes)),
       ("checkpointIntervalMs", checkpointIntervalMs), ("rejectRowsMax", Int64(rejectRowsMax)),
       ("retention.sliceRows", Int64(retention.sliceRows)),
-      ("retention.intervalMs", retention.intervalMs),
+      ("retention.intervalMs", retention.intervalMs), ("checkSliceRows", Int64(checkSliceRows)),
+      ("backup.intervalMs", backup.intervalMs ?? 1), ("backup.keep", Int64(backup.keep)),
+      ("backup.retryMs", backup.retryMs),
     ]
     for (key, value) in positive where value < 1 {
       throw LedgerError(.configuration, "\(key) is \(value); it must be at least 1")
@@ -81,6 +107,16 @@ extension LedgerConfiguration {
         .configuration,
         "walTruncateBytes is \(walTruncateBytes); it must be at least walCheckpointBytes "
           + "(\(walCheckpointBytes))")
+    }
+    guard backup.walBytesMax >= walTruncateBytes else {
+      throw LedgerError(
+        .configuration,
+        "backup.walBytesMax is \(backup.walBytesMax); it must be at least walTruncateBytes "
+          + "(\(walTruncateBytes)), which the log reaches without a backup")
+    }
+    guard backup.intervalMs == nil || backup.folder != nil else {
+      throw LedgerError(
+        .configuration, "backup.intervalMs is set and backup.folder is not: backups need a folder")
     }
     guard !path.isEmpty else {
       throw LedgerError(.configuration, "path is empty; it must name the ledger's file")

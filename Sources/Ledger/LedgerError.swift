@@ -20,6 +20,16 @@ public struct LedgerError: Error, Sendable {
     case corrupt
     /// A write contradicts what is recorded: a defect of the queue, never of its callers.
     case invariant
+    /// The like is under way already.
+    case busy
+    /// Work beside the commits would have let the write-ahead log grow too far.
+    case ceiling
+    /// The ledger was closed before the work was done.
+    case stopped
+    /// A file of that name is there, and is not replaced.
+    case exists
+    /// A backup cannot have that name.
+    case name
     /// The operating system refused to read, write or sync.
     case io
   }

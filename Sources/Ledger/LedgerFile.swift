@@ -66,7 +66,8 @@ final class LedgerFile: Sendable {
     }
   }
 
-  private static func lock(_ path: String) throws(LedgerError) -> Int32 {
+  /// - Returns: the descriptor that holds the lock until it is closed.
+  static func lock(_ path: String) throws(LedgerError) -> Int32 {
     let descriptor = try open(path)
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let reason = errno
@@ -102,7 +103,7 @@ final class LedgerFile: Sendable {
     return descriptor
   }
 
-  private static func size(_ path: String) -> UInt64 {
+  static func size(_ path: String) -> UInt64 {
     var status = stat()
     return stat(path, &status) == 0 ? UInt64(status.st_size) : 0
   }

@@ -19,6 +19,15 @@ enum LedgerSchema {
     return migrator
   }
 
+  /// Above every number that was given to a job: one number, of a ledger that was opened once.
+  static let nextSequence = """
+    SELECT max(
+      sequence_floor, (SELECT ifnull(max(id), 0) + 1 FROM jobs),
+      (SELECT (ifnull(max(id), 0) >> 15) + 1 FROM bodies),
+      (SELECT (ifnull(max(id), 0) >> 15) + 1 FROM attempts))
+    FROM meta
+    """
+
   private static let version1 = """
     CREATE TABLE meta (
       id INTEGER PRIMARY KEY CHECK (id = 1),

@@ -19,11 +19,7 @@ extension LedgerWriter {
           "\(queue.path) belongs to shard \(owner), not \(shard): give each shard a file "
             + "of its own")
       }
-      let next = max(
-        try number("SELECT sequence_floor FROM meta"),
-        try number("SELECT max(id) FROM jobs") + 1,
-        RowKey.sequence(try number("SELECT max(id) FROM bodies")) + 1,
-        RowKey.sequence(try number("SELECT max(id) FROM attempts")) + 1)
+      let next = try number(LedgerSchema.nextSequence)
       try run("UPDATE meta SET epoch = epoch + 1, sequence_floor = ?", next)
       recovered.epoch = UInt64(try number("SELECT epoch FROM meta"))
       recovered.nextSequence = UInt64(next)
