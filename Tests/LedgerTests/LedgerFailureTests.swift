@@ -54,7 +54,7 @@ struct LedgerFailureTests {
     let thread = CommitThread(
       writer, reader: ReaderThread(reader, readsQueuedMax: 10),
       configuration: fixture.configuration, clock: LedgerClock(wallMs: LedgerFixture.now),
-      onFailure: record.fail)
+      snapshots: LongSnapshots(), onFailure: record.fail)
     return (thread, file)
   }
 
