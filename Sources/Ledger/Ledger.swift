@@ -40,6 +40,7 @@ public final class Ledger: Sendable {
   private let file: LedgerFile
   private let commits: CommitThread
   private let tasks: LedgerTasks
+  let longSnapshots: LongSnapshots
   private let freeBytesReserve: UInt64
 
   /// Opens the ledger, or makes it, and starts its threads.
@@ -73,7 +74,7 @@ public final class Ledger: Sendable {
         path: file.path, shard: shard, configuration: configuration, clock: clock,
         snapshots: snapshots)
       let ledger = Ledger(
-        file: file, commits: commits, tasks: tasks,
+        file: file, commits: commits, tasks: tasks, longSnapshots: snapshots,
         freeBytesReserve: configuration.freeBytesReserve)
       return (ledger, recovered)
     } catch {
@@ -83,11 +84,13 @@ public final class Ledger: Sendable {
   }
 
   private init(
-    file: LedgerFile, commits: CommitThread, tasks: LedgerTasks, freeBytesReserve: UInt64
+    file: LedgerFile, commits: CommitThread, tasks: LedgerTasks, longSnapshots: LongSnapshots,
+    freeBytesReserve: UInt64
   ) {
     self.file = file
     self.commits = commits
     self.tasks = tasks
+    self.longSnapshots = longSnapshots
     self.freeBytesReserve = freeBytesReserve
   }
 

@@ -10,9 +10,9 @@ public enum LedgerTask: Sendable, Equatable {
   case check
   case statistics
 
-  enum Kind: Sendable { case backUp, check, statistics }
+  public enum Kind: String, Sendable { case backUp = "backup", check, statistics }
 
-  var kind: Kind {
+  public var kind: Kind {
     switch self {
     case .backUp: .backUp
     case .check: .check
@@ -25,7 +25,7 @@ public enum LedgerTaskResult: Sendable {
   case backedUp(LedgerBackup)
   case checked(LedgerCheckReport)
   case counted(LedgerStatistics)
-  case failed(LedgerError)
+  case failed(LedgerTask.Kind, LedgerError)
 }
 
 /// A backup that was written.

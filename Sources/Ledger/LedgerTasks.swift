@@ -38,13 +38,13 @@ final class LedgerTasks: Sendable {
       ended.enter()
       return nil
     }
-    if let refusal { return onEnd(.failed(refusal)) }
+    if let refusal { return onEnd(.failed(task.kind, refusal)) }
     let thread = Thread { [self] in
       let result: LedgerTaskResult
       do throws(LedgerError) {
         result = try run(task)
       } catch {
-        result = .failed(error)
+        result = .failed(task.kind, error)
       }
       state.withLock { _ = $0.running.remove(task.kind) }
       onEnd(result)

@@ -79,5 +79,7 @@ enum PendingRead {
   case job(CallRef, JobID?, JobAnswer)
   case list(CallRef, limit: Int)
   case retry(JobBatch<SubmitOutcome>, index: Int, JobID)
+  /// nil: nobody asked.
+  case task(CallRef?)
   case action(JobAction.Kind, JobBatch<JobAction>, index: Int, JobID)
 }

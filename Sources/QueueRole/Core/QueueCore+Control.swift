@@ -30,7 +30,7 @@ extension QueueCore {
     response.counters.pushRepliesSent = shellCounters.pushRepliesSent
     response.counters.pushRepliesDropped = shellCounters.pushRepliesDropped
     response.counters.malformedMessages = shellCounters.malformedMessages
-    response.ledger = ledgerStatus
+    response.ledger = ledgerWithBackup
     response.workers = UInt32(sessions.count)
     response.liveBytes = UInt64(max(admittedBytes, 0))
     response.backends = backends.filter(\.isDeclared).map { status(of: $0) }

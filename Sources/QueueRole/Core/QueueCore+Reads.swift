@@ -28,6 +28,8 @@ extension QueueCore {
       case .failed(let message): effects.append(.fail(call, unreadable(message)))
       default: effects.append(.fail(call, unreadable("it answered something else")))
       }
+    // Its answer comes by another input.
+    case .task: break
     case .list(let call, let limit):
       guard close(call, ticket) else { return }
       switch result {
@@ -52,7 +54,7 @@ extension QueueCore {
   }
 
   /// Whether the call still waits for this read: a call number may be used again after its end.
-  private func close(_ call: CallRef, _ ticket: ReadTicket) -> Bool {
+  func close(_ call: CallRef, _ ticket: ReadTicket) -> Bool {
     guard case .read(ticket) = calls[call] else { return false }
     calls[call] = nil
     return true

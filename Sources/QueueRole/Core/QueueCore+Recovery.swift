@@ -34,6 +34,7 @@ extension QueueCore {
     for backend in backends where backend.isDeclared {
       backend.isPaused = recovered.settings[Self.pausedSetting(of: backend.name)] == "true"
     }
+    startBackups(lastMs: recovered.settings[Self.backedUpSetting].flatMap { Int64($0) })
     for record in recovered.liveJobs { recover(record) }
     for (id, attempt) in recovered.partialScores { jobs[id]?.partialScoresAttempt = attempt }
     for (row, record) in recovered.pendingDeliveries where jobs[record.id] == nil {

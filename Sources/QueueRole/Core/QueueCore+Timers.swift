@@ -33,6 +33,7 @@ extension QueueCore {
     case .modelUnserved: return unservedAtMs(models[Int(timer.subject)]) == timer.dueMs
     case .permit: return grantedPermits[timer.subject]?.grant?.lostAtMs == timer.dueMs
     case .workerRest: return sessions[timer.subject]?.restsUntilMs == timer.dueMs
+    case .backup: return backupDueMs == timer.dueMs
     }
   }
 
@@ -64,6 +65,7 @@ extension QueueCore {
     case .workerRest:
       guard let session = sessions[timer.subject] else { return }
       refresh(session)
+    case .backup: backUpByTheClock()
     }
   }
 }

@@ -16,7 +16,7 @@ import RerankdProtocol
 /// The parts, a file each: +Admission (submit, keys, limits), +Dispatch (who gets what), +Workers
 /// (attach, adoption, drain), +Leases (progress, loss, timers), +Outcomes (completed, failed,
 /// released, ended), +Backends (whether they take work) and +Permits (how much), +Replies (delivery
-/// to consumers), +Reads, +Control, +JobActions and +Supervisors.
+/// to consumers), +Reads, +Control, +JobActions, +Supervisors and +LedgerTasks.
 final class QueueCore {
   let configuration: QueueConfiguration
   let shard: UInt16
@@ -73,6 +73,9 @@ final class QueueCore {
   /// Ids of workers that an operator paused, attached or not.
   var pausedWorkers: Set<String> = []
   var supervisors: [String: Supervisor] = [:]
+  var backup = BackupRecord()
+  /// nil: none is due, or one is under way.
+  var backupDueMs: Int64?
   /// Reads for retries that are not answered yet, and what was purged since the first of them was
   /// asked: these show such a job as it was.
   var retriesUnderWay = 0
@@ -157,9 +160,11 @@ final class QueueCore {
     case .scaleWorkers(let call, let supervisorID, let workers):
       scaleWorkers(call, supervisorID, to: workers)
     case .supervise(let call, let report): supervise(call, report)
+    case .ledgerTask(let call, let task): perform(task, for: call)
     case .callEnded(let call): end(call)
     case .heard(let peer): workerPeers[peer]?.heardMs = nowMs
     case .read(let ticket, let result): take(ticket, result)
+    case .performed(let ticket, let result): take(ticket, result)
     case .space(let accepts): acceptsSubmits = accepts
     case .gauges(let status, let shell):
       ledgerStatus = status

@@ -8,6 +8,8 @@ enum QueueEffect: Sendable {
   case write(LedgerWrite)
   /// Answered by `QueueInput.read`, from a state of the ledger that holds every write before it.
   case read(ReadTicket, LedgerRead)
+  /// Begun at once; its end is told by `QueueInput.performed`.
+  case perform(ReadTicket, LedgerTask)
 
   /// Ends a unary call with its answer: a message of the method's response type.
   case answer(CallRef, any Message & Sendable)

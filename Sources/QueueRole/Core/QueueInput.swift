@@ -60,6 +60,8 @@ enum QueueInput: Sendable {
   /// - Parameter supervisorID: nil: the only one.
   case scaleWorkers(CallRef, supervisorID: String?, workers: UInt32)
   case supervise(CallRef, SupervisorReport)
+  /// A backup, a check or a count.
+  case ledgerTask(CallRef, LedgerTask)
 
   /// The peer cancelled the call, its deadline passed, or the peer fell silent. Also ends streams.
   case callEnded(CallRef)
@@ -67,6 +69,8 @@ enum QueueInput: Sendable {
   case heard(PeerID)
   /// The answer to a `read` effect.
   case read(ReadTicket, LedgerReadResult)
+  /// The end of a `perform` effect.
+  case performed(ReadTicket, LedgerTaskResult)
   /// Whether there is enough free space to take in new jobs. Outcomes are recorded regardless.
   case space(acceptsSubmits: Bool)
   /// The shell's own figures, for status answers.

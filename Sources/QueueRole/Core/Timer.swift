@@ -16,6 +16,8 @@ struct Timer: Comparable {
     case permit
     /// Subject: a worker session's number.
     case workerRest
+    /// No subject.
+    case backup
   }
 
   var dueMs: Int64

@@ -6,6 +6,7 @@ internal import ZeroMQ
 enum LoopEvent: Sendable {
   case durable(UInt64)
   case read(ticket: UInt64, LedgerReadResult)
+  case performed(ReadTicket, LedgerTaskResult)
   case validated([IntakeResult])
   case shutDown
 }

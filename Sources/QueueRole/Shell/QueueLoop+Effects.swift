@@ -18,6 +18,8 @@ extension QueueLoop {
       pipeline.open.write(write)
     case .read(let ticket, let read):
       pipeline.open.read(ticket, read)
+    case .perform(let ticket, let task):
+      ledger.perform(task) { [mailbox] in mailbox.post(.performed(ticket, $0)) }
     case .answer(let call, let message):
       end(call) { answer(call.call, message) }
     case .fail(let call, let error):

@@ -39,7 +39,10 @@ extension QueueLoop {
       // The call may have ended meanwhile: then nobody waits for what it asked.
       guard peers.admitToCore(origin) else { return }
       for input in inputs {
-        if case .status = input { applyGauges() }
+        switch input {
+        case .status, .ledgerTask: applyGauges()
+        default: break
+        }
         apply(input)
       }
       peers.release(result.windowBytes, of: origin, into: &actions)

@@ -154,6 +154,9 @@ final class QueueLoop {
           logger.error("the ledger could not be read", metadata: ["reason": "\(message)"])
         }
         if let coreTicket = pipeline.answered(ticket, result) { apply(.read(coreTicket, result)) }
+      case .performed(let ticket, let result):
+        log(result)
+        apply(.performed(ticket, result))
       case .validated(let results):
         validatorItems -= results.count
         validatorBytes -= results.reduce(0) { $0 + $1.bytes }
@@ -164,6 +167,31 @@ final class QueueLoop {
         let graceMs = Int64(configuration.shutdownGrace.wholeMilliseconds)
         phase = .closing(untilMs: nowMs + graceMs)
       }
+    }
+  }
+
+  private func log(_ result: LedgerTaskResult) {
+    switch result {
+    case .backedUp(let backup):
+      logger.notice(
+        "the ledger is backed up",
+        metadata: [
+          "path": "\(backup.path)", "bytes": "\(backup.bytes)", "jobs": "\(backup.jobs)",
+          "ms": "\(backup.durationMs)",
+        ])
+    case .checked(let report):
+      logger.log(
+        level: report.problems.isEmpty ? .notice : .critical,
+        report.problems.isEmpty ? "the ledger is sound" : "the ledger is not sound",
+        metadata: [
+          "jobs": "\(report.jobs)", "ms": "\(report.durationMs)",
+          "problems": "\(report.problems.count)", "first": "\(report.problems.first ?? "")",
+        ])
+    case .counted: break
+    case .failed(let kind, let error):
+      logger.log(
+        level: error.code == .busy || error.code == .name ? .notice : .error,
+        "the ledger's \(kind.rawValue) failed", metadata: ["reason": "\(error.message)"])
     }
   }
 

@@ -40,6 +40,11 @@ extension CallDecoder {
         workers: request.workers)
     case .supervise:
       return .supervise(call, try report(try decode(SuperviseRequest.self, message)))
+    case .backUpLedger:
+      let name = try decode(BackUpLedgerRequest.self, message).name
+      return .ledgerTask(call, .backUp(name: name.isEmpty ? nil : name, keeping: nil))
+    case .checkLedger: return .ledgerTask(call, .check)
+    case .ledgerStatistics: return .ledgerTask(call, .statistics)
     default: throw CallError(.unimplemented, "\(method.rawValue) is no call of operators")
     }
   }
