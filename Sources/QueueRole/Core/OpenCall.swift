@@ -45,10 +45,12 @@ final class Admission {
     case batch(JobBatch<SubmitOutcome>, index: Int)
     case rerank(CallRef, cancelWithCall: Bool)
     case bare(excerpt: [UInt8])
+    /// Its call ended early: nobody waits for what becomes of it.
+    case nobody
   }
 
   let job: NewJob
-  let origin: Origin
+  var origin: Origin
   let tenant: Tenant
   /// Its call ended, and with it the wish for the job.
   var isWithdrawn = false

@@ -142,6 +142,7 @@ extension QueueCore {
       wait(call, for: job)
       if cancelWithCall { job.owner = call }
     case .bare: counters.bareAccepted += 1
+    case .nobody: break
     }
   }
 
@@ -156,6 +157,7 @@ extension QueueCore {
       let row = RejectRow(
         receivedMs: wallMs, code: error.code.rawValue, message: error.message, excerpt: excerpt)
       effects.append(.write(.insertReject(row)))
+    case .nobody: break
     }
   }
 
@@ -186,7 +188,7 @@ extension QueueCore {
         $0.jobID = id.rawValue
         $0.duplicate = true
       }
-    case .rerank: break
+    case .rerank, .nobody: break
     case .bare: counters.bareAccepted += 1
     }
   }

@@ -119,6 +119,7 @@ extension QueueCore {
     case .batch(let batch): batch.isCallOpen = false
     case .admission(let admission):
       if case .rerank(_, cancelWithCall: true) = admission.origin { admission.isWithdrawn = true }
+      admission.origin = .nobody
     case .outcome(let id):
       guard let job = jobs[id] else { return }
       job.waiters.removeAll { $0 == call }
