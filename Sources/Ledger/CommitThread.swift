@@ -128,7 +128,7 @@ final class CommitThread: Sendable {
   ) throws(LedgerError) {
     if transaction.bytes > 0 {
       let start = DispatchTime.now().uptimeNanoseconds
-      try writer.commit(transaction, nowMs: clock.nowMs)
+      try writer.commit(transaction, nowMs: clock.ageMs)
       let nanoseconds = DispatchTime.now().uptimeNanoseconds - start
       figuresBox.withLock { figures in
         figures.durations.record(microseconds: nanoseconds / 1_000)
@@ -174,7 +174,7 @@ extension CommitThread {
       loop.writer.startSweep()
     }
     if isIdle, loop.writer.retention.hasMore {
-      try loop.writer.removeSlice(nowMs: now)
+      try loop.writer.removeSlice(nowMs: clock.ageMs)
       loop.hasUncheckpointed = true
     }
     if !isIdle { loop.hasUncheckpointed = true }
