@@ -204,7 +204,7 @@ extension QueueCore {
     effects.append(.answer(batch.call, batch.answer(batch.outcomes)))
   }
 
-  private func wait(_ call: CallRef, for job: Job) {
+  func wait(_ call: CallRef, for job: Job) {
     job.waiters.append(call)
     calls[call] = .outcome(job.id)
   }

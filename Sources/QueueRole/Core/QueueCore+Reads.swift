@@ -22,7 +22,11 @@ extension QueueCore {
     case .action(let kind, let batch, let index, let id): settle(batch, index, kind, id, result)
     case .job(let call, let id, let wanted):
       guard close(call, ticket) else { return }
+      // The job that a Rerank found ended may have been brought back meanwhile.
+      if case .outcome = wanted, let id, let job = jobs[id] { return wait(call, for: job) }
       switch result {
+      case .job(let stored?) where wanted == .outcome && !stored.record.state.state.isTerminal:
+        effects.append(.fail(call, unreadable("the job was brought back while it was read")))
       case .job(let stored?): effects.append(.answer(call, answer(wanted, stored)))
       case .job(nil): effects.append(.fail(call, id.map(unknownJob) ?? unknownKey))
       case .failed(let message): effects.append(.fail(call, unreadable(message)))
