@@ -21,6 +21,8 @@ struct LedgerTransaction {
   private(set) var dropped: [Int64] = []
   /// Sequences of jobs that go for good, after everything else has been done.
   private(set) var removed: [Int64] = []
+  /// By how many more, or fewer, a job is spared by retention.
+  private(set) var spared: [Int64: Int] = [:]
   private(set) var attempts: [AttemptRow] = []
   private(set) var rejects: [RejectRow] = []
   private(set) var settings: [String: String] = [:]
@@ -66,6 +68,8 @@ struct LedgerTransaction {
     case .insertAttempt(let row):
       _ = try sequence(row.jobID)
       attempts.append(row)
+    case .spareJob(let id, let spares):
+      spared[try sequence(id), default: 0] += spares ? 1 : -1
     case .removeJob(let id):
       removed.append(try sequence(id))
     case .insertReject(let row):
@@ -121,7 +125,7 @@ extension LedgerWrite {
     case .insertReject(let row): 128 + row.message.utf8.count + row.excerpt.count
     case .putSetting(let name, let value): 64 + name.utf8.count + value.utf8.count
     case .putPartialScores(_, _, let scores): 64 + scores.count
-    case .updateJob, .putDelivery, .dropBody, .dropPartialScores, .removeJob: 256
+    case .updateJob, .putDelivery, .dropBody, .dropPartialScores, .removeJob, .spareJob: 256
     }
   }
 

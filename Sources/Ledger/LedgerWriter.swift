@@ -172,6 +172,7 @@ final class LedgerWriter {
     for reject in transaction.rejects {
       try statements.insert(reject, rowsMax: rejectRowsMax)
     }
+    retention.spare(transaction.spared)
     for sequence in transaction.removed { try remove(sequence, statements) }
   }
 

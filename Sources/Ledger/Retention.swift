@@ -15,6 +15,8 @@ struct Retention {
 
   private var endedJobs = 0
   private var cursor: Int64 = 0
+  /// How many want to keep a job for now.
+  private var spared: [Int64: Int] = [:]
 
   init(limits: LedgerRetention) {
     self.limits = limits
@@ -28,6 +30,13 @@ struct Retention {
   mutating func jobRemoved(_ sequence: Int64) {
     endedJobs -= 1
     removedThrough = max(removedThrough, sequence)
+  }
+
+  mutating func spare(_ changes: [Int64: Int]) {
+    for (sequence, change) in changes {
+      let count = spared[sequence, default: 0] + change
+      spared[sequence] = count > 0 ? count : nil
+    }
   }
 
   mutating func startSweep() {
@@ -73,7 +82,8 @@ struct Retention {
   }
 
   private func isRemovable(_ job: Candidate, excess: Int, nowMs: Int64) -> Bool {
-    guard job.state.rawValue > JobState.leased.rawValue else { return false }
+    guard job.state.rawValue > JobState.leased.rawValue, spared[job.sequence] == nil
+    else { return false }
     let age = nowMs - job.updatedMs
     if job.isUndelivered, age < limits.undeliveredAgeMinMs { return false }
     if job.hasKey, nowMs - job.submittedMs < limits.keyAgeMinMs { return false }

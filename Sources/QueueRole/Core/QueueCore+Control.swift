@@ -147,6 +147,7 @@ extension QueueCore {
     for (index, id) in ids.enumerated() {
       if id.shard == shard {
         retriesUnderWay += 1
+        effects.append(.write(.spareJob(id, true)))
         read(
           .job(id, withRequest: false, withAttempts: false), for: .retry(batch, index: index, id))
       } else {

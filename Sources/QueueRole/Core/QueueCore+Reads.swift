@@ -18,7 +18,9 @@ extension QueueCore {
     guard let purpose = reads.removeValue(forKey: ticket) else { return }
     switch purpose {
     case .key(let lookup): take(lookup, result)
-    case .retry(let batch, let index, let id): settle(batch, index, retry: id, result)
+    case .retry(let batch, let index, let id):
+      defer { effects.append(.write(.spareJob(id, false))) }
+      settle(batch, index, retry: id, result)
     case .action(let kind, let batch, let index, let id): settle(batch, index, kind, id, result)
     case .job(let call, let id, let wanted):
       guard close(call, ticket) else { return }

@@ -55,6 +55,7 @@ struct CoreLedger {
       jobs[row.jobID]?.attempts.append(row)
       if row.end == .succeeded { jobs[row.jobID]?.result = row.result }
     case .putDelivery(let row): jobs[row.jobID]?.delivery = row
+    case .spareJob: break
     case .removeJob(let id):
       if let state = jobs[id]?.record.state.state, isLive(state) {
         violations.append("\(id) is removed while it is \(state)")

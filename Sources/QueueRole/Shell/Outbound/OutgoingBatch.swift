@@ -200,7 +200,9 @@ extension LedgerWrite {
     case .insertAttempt(let attempt): attempt.result?.count ?? 0
     case .insertReject(let reject): reject.excerpt.count
     case .putPartialScores(_, attempt: _, let scores): scores.count
-    case .updateJob, .removeJob, .putDelivery, .dropBody, .dropPartialScores, .putSetting: 0
+    case .updateJob, .removeJob, .spareJob, .putDelivery, .dropBody, .dropPartialScores,
+      .putSetting:
+      0
     }
   }
 
