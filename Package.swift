@@ -7,6 +7,10 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+/// What the simulator looks into, which runs optimised.
+let simulated: [SwiftSetting] =
+  strict + [.unsafeFlags(["-enable-testing"], .when(configuration: .release))]
+
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient = Target.Dependency.product(
@@ -105,14 +109,15 @@ let package = Package(
 
     // Roles: they never import one another.
     .target(
-      name: "Ledger", dependencies: ["RerankdProtocol", grdb, grdbSQLite], swiftSettings: strict),
+      name: "Ledger", dependencies: ["RerankdProtocol", grdb, grdbSQLite],
+      swiftSettings: simulated),
     .target(
       name: "QueueRole",
       dependencies: [
         "ZeroMQ", "Ledger", "RerankdProtocol", "TraceContext", coreMetrics, crypto, logging,
         protobuf, serviceLifecycle, tracing,
       ],
-      swiftSettings: strict),
+      swiftSettings: simulated),
     .target(
       name: "WorkerRole",
       dependencies: [
@@ -257,6 +262,20 @@ let package = Package(
         "RerankdClient", "RerankdProtocol", "Ledger", "ZeroMQ", "TestSupport", protobuf,
       ],
       exclude: ["Python"], swiftSettings: strict),
+
+    // The queue under faults, from seeds: a disk that forgets, the world around the queue, and the
+    // command that runs many.
+    .target(
+      name: "CFaultVFS", path: "Tests/Simulation/CFaultVFS",
+      cSettings: [.unsafeFlags(["-O2"])], linkerSettings: [.linkedLibrary("sqlite3")]),
+    .target(
+      name: "Simulation",
+      dependencies: ["CFaultVFS", "QueueRole", "Ledger", "RerankdProtocol", grdb, protobuf],
+      path: "Tests/Simulation/World", swiftSettings: strict),
+    .executableTarget(
+      name: "simulate", dependencies: ["Simulation", argumentParser],
+      path: "Tests/Simulation/Driver", swiftSettings: strict),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: strict),
 
     // The load generator of Tests/Benchmarks/queue.
     .executableTarget(
