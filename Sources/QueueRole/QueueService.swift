@@ -50,6 +50,17 @@ public final class QueueService: Service {
     }
   }
 
+  /// Takes a new configuration while the queue runs, as far as that can be done: limits of admission,
+  /// defaults of jobs, leases, retries, replies, and the limits and rests of backends. One that
+  /// cannot work changes nothing.
+  public func reconfigure(_ new: QueueConfiguration) {
+    if let (key, message) = new.firstProblem {
+      logger.error("the new configuration is not taken: \(key): \(message)")
+    } else {
+      mailbox.post(.configured(new))
+    }
+  }
+
   /// Runs until a graceful shutdown, or until the task is cancelled: then new calls are refused, what
   /// was taken in is answered, every call that still waits ends with UNAVAILABLE, so that clients and
   /// workers come back to the next process, and the ledger is closed.

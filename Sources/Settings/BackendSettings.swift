@@ -11,7 +11,7 @@ extension RemoteEngineConfiguration {
       throw section.error("base_url", "where the backend is, without /v1/rerank")
     }
     self.init(name: name, baseURL: baseURL, models: [])
-    dialect = try section.choice("dialect") ?? dialect
+    section.choice("dialect", into: &dialect)
     switch (try section.string("token_env"), try section.string("token_file")) {
     case (nil, nil): credentials = .none
     case (let variable?, nil): credentials = .environment(variable)
@@ -19,14 +19,14 @@ extension RemoteEngineConfiguration {
     case (.some, .some):
       throw section.error("token_file", "give token_env or token_file, not both")
     }
-    try read(limits: section)
-    try section.time("connect_timeout", into: &connectTimeout)
-    try section.time("response_timeout", into: &responseTimeout)
-    try section.time("credentials_pause", into: &credentialsPause)
-    try section.time("credentials_poll", into: &credentialsPoll)
-    try section.time("golden_pair_pause", into: &goldenPairPause)
-    try read(tls: section.section("tls"))
-    let proxy = try section.section("proxy")
+    read(limits: section)
+    section.time("connect_timeout", into: &connectTimeout)
+    section.time("response_timeout", into: &responseTimeout)
+    section.time("credentials_pause", into: &credentialsPause)
+    section.time("credentials_poll", into: &credentialsPoll)
+    section.time("golden_pair_pause", into: &goldenPairPause)
+    read(tls: section.section("tls"))
+    let proxy = section.section("proxy")
     let credentialsVariable = try proxy.string("credentials_env")
     if let url = try proxy.string("url") {
       self.proxy = Proxy(url: url, credentialsVariable: credentialsVariable)
@@ -35,60 +35,69 @@ extension RemoteEngineConfiguration {
     }
   }
 
-  private mutating func read(limits section: ConfigurationSection) throws {
-    try section.count("concurrent_requests_max", into: &concurrentRequestsMax, in: 1...10_000)
-    requestsPerMinute = try section.integer("requests_per_minute", in: 1...1_000_000_000)
-    tokensPerMinute = try section.integer("tokens_per_minute", in: 1...1_000_000_000_000)
-    try section.count("documents_max", into: &documentsMax, in: 1...1_000_000)
-    requestTokensMax = try section.integer("request_tokens_max", in: 1...1_000_000_000_000)
-    try section.size("request_bytes_max", into: &requestBytesMax)
-    try section.size("response_bytes_max", into: &responseBytesMax)
-    try section.count("bisection_requests_max", into: &bisectionRequestsMax, in: 1...10_000)
+  private mutating func read(limits section: ConfigurationSection) {
+    section.count("concurrent_requests_max", into: &concurrentRequestsMax, in: 1...10_000)
+    section.count("requests_per_minute", into: &requestsPerMinute, in: 1...1_000_000_000)
+    section.count("tokens_per_minute", into: &tokensPerMinute, in: 1...1_000_000_000_000)
+    section.count("documents_max", into: &documentsMax, in: 1...1_000_000)
+    section.count("request_tokens_max", into: &requestTokensMax, in: 1...1_000_000_000_000)
+    section.size("request_bytes_max", into: &requestBytesMax)
+    section.size("response_bytes_max", into: &responseBytesMax)
+    section.count("bisection_requests_max", into: &bisectionRequestsMax, in: 1...10_000)
   }
 
-  private mutating func read(tls section: ConfigurationSection) throws {
-    tls.authoritiesFile = try section.string("ca_file")
-    tls.certificateFile = try section.string("certificate_file")
-    tls.keyFile = try section.string("key_file")
-    tls.isInsecure = try section.boolean("insecure") ?? false
+  private mutating func read(tls section: ConfigurationSection) {
+    section.text("ca_file", into: &tls.authoritiesFile)
+    section.text("certificate_file", into: &tls.certificateFile)
+    section.text("key_file", into: &tls.keyFile)
+    section.flag("insecure", into: &tls.isInsecure)
   }
 
   /// The `backends` of the file, each with those of the models that name it. One that no model
   /// names is left out: nobody could ask it for anything.
   static func list(
     _ file: ConfigurationSection
-  ) throws -> (models: [ModelSettings], backends: [RemoteEngineConfiguration]) {
-    let sections = try file.sections("backends")
-    var backends = try sections.map { try RemoteEngineConfiguration($0) }
-    for (index, section) in sections.enumerated()
-    where backends[..<index].contains(where: { $0.name == backends[index].name }) {
-      throw section.error("name", "\"\(backends[index].name)\" is named twice")
-    }
-    let models = try ModelSettings.list(file, backends: backends.map(\.name))
-    for index in backends.indices {
-      backends[index].models = models.compactMap { $0.remoteModel(of: backends[index].name) }
-    }
-    let used = zip(sections, backends).filter { !$0.1.models.isEmpty }
-    for (section, backend) in used {
-      do {
-        try backend.validate()
-      } catch {
-        throw place(error, of: backend, section, models)
+  ) -> (models: [ModelSettings], backends: [RemoteEngineConfiguration]) {
+    var declared: [(section: ConfigurationSection, backend: RemoteEngineConfiguration)] = []
+    var names: Set<String> = []
+    for section in file.sections("backends") {
+      section.noting {
+        // Its name counts even where the rest is wrong: its models are not to blame.
+        let name = try section.string("name") ?? ""
+        if !name.isEmpty, !names.insert(name).inserted {
+          throw section.error("name", "\"\(name)\" is named twice")
+        }
+        declared.append((section, try RemoteEngineConfiguration(section)))
       }
     }
-    return (models, used.map(\.1))
+    let models = ModelSettings.list(file, backends: names)
+    var used: [RemoteEngineConfiguration] = []
+    for (section, declared) in declared {
+      var backend = declared
+      backend.models = models.compactMap { $0.remoteModel(of: backend.name) }
+      guard !backend.models.isEmpty else { continue }
+      section.noting {
+        do throws(Invalid) {
+          try backend.validate()
+        } catch {
+          throw place(error, of: backend, section, models, file)
+        }
+      }
+      used.append(backend)
+    }
+    return (models, used)
   }
 
   /// A model is the backend's, and stands among the file's.
   private static func place(
     _ error: Invalid, of backend: RemoteEngineConfiguration, _ section: ConfigurationSection,
-    _ models: [ModelSettings]
+    _ models: [ModelSettings], _ file: ConfigurationSection
   ) -> ConfigurationError {
     guard let (_, position, key) = error.key.wholeMatch(of: /models\[(\d+)\]\.(.+)/)?.output,
       let position = Int(position), backend.models.indices.contains(position),
       let index = models.firstIndex(where: { $0.name == backend.models[position].name })
     else { return section.error(error.key, error.message) }
-    return ConfigurationError(key: "models[\(index)].\(key)", message: error.message)
+    return file.error("models[\(index)].\(key)", error.message)
   }
 }
 
@@ -104,13 +113,13 @@ package struct RemoteModelSettings: Sendable, Equatable {
 
   /// - Parameter isRemote: whether the entry is a backend's model; any other has none of these
   ///   keys.
-  init(_ section: ConfigurationSection, isRemote: Bool) throws {
+  init(_ section: ConfigurationSection, isRemote: Bool) {
     guard isRemote else { return }
-    answeredName = try section.string("answered_name")
-    scoreKind = try section.choice("score_kind") ?? scoreKind
-    answeredScoreKind = try section.choice("answered_scores")
-    isListwise = try section.boolean("listwise") ?? isListwise
-    checksGoldenPair = try section.boolean("golden_pair") ?? checksGoldenPair
+    section.text("answered_name", into: &answeredName)
+    section.choice("score_kind", into: &scoreKind)
+    section.choice("answered_scores", into: &answeredScoreKind)
+    section.flag("listwise", into: &isListwise)
+    section.flag("golden_pair", into: &checksGoldenPair)
   }
 }
 
@@ -128,18 +137,5 @@ extension ModelSettings {
     model.checksGoldenPair = remote.checksGoldenPair
     model.tokenizerFolder = tokenizerFolder
     return model
-  }
-}
-
-extension ConfigurationSection {
-  /// One of an enumeration's names.
-  fileprivate func choice<Value: RawRepresentable & CaseIterable>(_ key: String) throws -> Value?
-  where Value.RawValue == String {
-    guard let name = try string(key) else { return nil }
-    guard let value = Value(rawValue: name) else {
-      let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
-      throw error(key, "\"\(name)\" is none of \(names)")
-    }
-    return value
   }
 }

@@ -1,12 +1,13 @@
 import Yams
 
-/// One mapping of the configuration file, read key by key.
+/// One mapping of the configuration, read key by key, in the file and in what goes before it.
 ///
-/// Every read marks its key as known, and ``finish()`` reports the first key that nobody asked for,
-/// so that a misspelt setting is an error with its line and never silently ignored.
+/// Every read marks its key as known, and ``finish()`` reports the keys that nobody asked for, so
+/// that a misspelt setting is an error with its line and never silently ignored.
 final class ConfigurationSection {
-  private let file: String
+  private let reading: ConfigurationReading
   private let path: String
+  private let place: String
   private var entries: [String: (key: Node, value: Node)] = [:]
   private var order: [String] = []
   private var asked: Set<String> = []
@@ -16,32 +17,36 @@ final class ConfigurationSection {
   ///
   /// - Throws: ``ConfigurationError`` for text that is no YAML mapping.
   convenience init(file: String, text: String) throws {
+    try self.init(ConfigurationReading(file: file), text: text)
+  }
+
+  convenience init(_ reading: ConfigurationReading, text: String) throws {
     let root: Node?
     do {
       root = try Yams.compose(yaml: text)
     } catch let error as YamlError {
-      throw ConfigurationError(place: file, key: "yaml", message: "\(error)")
+      throw ConfigurationError(place: reading.file, key: "yaml", message: "\(error)")
     }
-    try self.init(file: file, path: "", node: root)
+    try self.init(reading, path: "", node: root)
   }
 
-  private init(file: String, path: String, node: Node?) throws {
-    self.file = file
+  private init(_ reading: ConfigurationReading, path: String, node: Node?) throws {
+    self.reading = reading
     self.path = path
+    place = node?.mark.map { "\(reading.file):\($0.line)" } ?? reading.file
     guard let node, !(node.scalar?.string.isEmpty ?? false) else { return }
     guard let mapping = node.mapping else {
       throw ConfigurationError(
-        place: Self.place(file, node), key: path.isEmpty ? "the file" : path,
+        place: place, key: path.isEmpty ? "the file" : path,
         message: "expected a mapping of keys to values")
     }
     for (key, value) in mapping {
+      let line = key.mark.map { "\(reading.file):\($0.line)" } ?? reading.file
       guard let name = key.scalar?.string else {
-        throw ConfigurationError(
-          place: Self.place(file, key), key: path, message: "a key must be a plain word")
+        throw ConfigurationError(place: line, key: path, message: "a key must be a plain word")
       }
       if entries.updateValue((key, value), forKey: name) != nil {
-        throw ConfigurationError(
-          place: Self.place(file, key), key: full(name), message: "given twice")
+        throw ConfigurationError(place: line, key: full(name), message: "given twice")
       }
       order.append(name)
     }
@@ -50,60 +55,64 @@ final class ConfigurationSection {
   // MARK: Values
 
   func string(_ key: String) throws -> String? {
-    guard let node = take(key) else { return nil }
-    guard let scalar = node.scalar else { throw wrong(key, node, "expected a text") }
+    guard let (node, place) = take(key) else { return nil }
+    guard let scalar = node.scalar else { throw wrong(key, place, "expected a text") }
     return scalar.string
   }
 
   /// - Throws: ``ConfigurationError`` where the value is no whole number within the range.
   func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
-    guard let node = take(key) else { return nil }
+    guard let (node, place) = take(key) else { return nil }
     guard let text = node.scalar?.string, let value = Int(text.filter { $0 != "_" }),
       range.contains(value)
     else {
       throw wrong(
-        key, node, "expected a whole number from \(range.lowerBound) to \(range.upperBound)")
+        key, place, "expected a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
   }
 
   func boolean(_ key: String) throws -> Bool? {
-    guard let node = take(key) else { return nil }
+    guard let (node, place) = take(key) else { return nil }
     switch node.scalar?.string {
     case "true": return true
     case "false": return false
-    default: throw wrong(key, node, "expected true or false")
+    default: throw wrong(key, place, "expected true or false")
     }
   }
 
   /// "250ms", "30s", "5m", "24h", "7d".
   func duration(_ key: String, atLeast least: Duration = .zero) throws -> Duration? {
-    guard let node = take(key) else { return nil }
+    guard let (node, place) = take(key) else { return nil }
     guard let text = node.scalar?.string, let value = Self.duration(text), value >= least else {
       throw wrong(
-        key, node, "expected a time of at least \(least), such as 250ms, 30s, 5m, 24h or 7d")
+        key, place, "expected a time of at least \(least), such as 250ms, 30s, 5m, 24h or 7d")
     }
     return value
   }
 
   /// "4096", "64KiB", "16MiB", "2GiB".
   func byteCount(_ key: String, in range: ClosedRange<Int> = 0...Int(1) << 50) throws -> Int? {
-    guard let node = take(key) else { return nil }
+    guard let (node, place) = take(key) else { return nil }
     guard let text = node.scalar?.string, let value = Self.byteCount(text), range.contains(value)
     else {
       throw wrong(
-        key, node,
+        key, place,
         "expected a size from \(range.lowerBound) to \(range.upperBound) bytes, such as 64KiB, 16MiB")
     }
     return value
   }
 
+  /// A list in the file; texts with commas between them elsewhere.
   func strings(_ key: String) throws -> [String]? {
-    guard let node = take(key) else { return nil }
-    guard let sequence = node.sequence else { throw wrong(key, node, "expected a list of texts") }
+    guard let (node, place) = take(key) else { return nil }
+    if let text = node.scalar?.string, isOverridden(key) {
+      return text.split(separator: ",").map { String($0) }
+    }
+    guard let sequence = node.sequence else { throw wrong(key, place, "expected a list of texts") }
     return try sequence.map { item in
       guard let text = item.scalar?.string else {
-        throw wrong(key, item, "expected a list of texts")
+        throw wrong(key, place, "expected a list of texts")
       }
       return text
     }
@@ -112,61 +121,119 @@ final class ConfigurationSection {
   // MARK: Structure
 
   /// The mapping under a key; an absent one is empty, so that defaults are read in one place.
-  func section(_ key: String) throws -> ConfigurationSection {
-    let child = try ConfigurationSection(file: file, path: full(key), node: take(key))
+  func section(_ key: String) -> ConfigurationSection {
+    asked.insert(key)
+    return child(full(key), entries[key]?.value)
+  }
+
+  /// The mappings of the list under a key, and those that the environment adds.
+  func sections(_ key: String) -> [ConfigurationSection] {
+    asked.insert(key)
+    var nodes: [Node?] = []
+    if let node = entries[key]?.value, !(node.scalar?.string.isEmpty ?? false) {
+      if let sequence = node.sequence {
+        nodes = Array(sequence)
+      } else {
+        reading.note(error(key, "expected a list"))
+      }
+    }
+    let count = max(nodes.count, reading.entryCount(of: full(key)))
+    return (0..<count).map { index in
+      child("\(full(key))[\(index)]", index < nodes.count ? nodes[index] : nil)
+    }
+  }
+
+  /// One that is no mapping is a problem, and empty.
+  private func child(_ path: String, _ node: Node?) -> ConfigurationSection {
+    let child: ConfigurationSection
+    do {
+      child = try ConfigurationSection(reading, path: path, node: node)
+    } catch {
+      noting { throw error }
+      child = ConfigurationSection(empty: reading, path: path)
+    }
     children.append(child)
     return child
   }
 
-  /// The mappings of the list under a key.
-  func sections(_ key: String) throws -> [ConfigurationSection] {
-    guard let node = take(key) else { return [] }
-    guard let sequence = node.sequence else { throw wrong(key, node, "expected a list") }
-    let sections = try sequence.enumerated().map { index, item in
-      try ConfigurationSection(file: file, path: "\(full(key))[\(index)]", node: item)
-    }
-    children += sections
-    return sections
+  private init(empty reading: ConfigurationReading, path: String) {
+    self.reading = reading
+    self.path = path
+    place = reading.file
   }
+
+  // MARK: Problems
 
   /// An error about a value that is well formed and still wrong.
   func error(_ key: String, _ message: String) -> ConfigurationError {
-    let node = entries[key]?.value
+    let line = entries[key]?.value.mark.map { "\(reading.file):\($0.line)" }
     return ConfigurationError(
-      place: node.map { Self.place(file, $0) } ?? file, key: full(key), message: message)
+      place: reading.place(of: full(key)) ?? line ?? place, key: full(key), message: message)
   }
 
-  /// - Throws: ``ConfigurationError`` for the first key, here or below, that was never asked for.
-  func finish() throws {
-    for name in order where !asked.contains(name) {
-      guard let entry = entries[name] else { continue }
-      let known = asked.sorted().joined(separator: ", ")
-      throw ConfigurationError(
-        place: Self.place(file, entry.key), key: full(name),
-        message: "no such setting; known here: \(known)")
+  /// Reads something; what is wrong with it is kept for ``finish()``, and the reading goes on.
+  func noting(_ read: () throws -> Void) {
+    do {
+      try read()
+    } catch let error as ConfigurationError {
+      reading.note(error)
+    } catch {
+      reading.note(
+        ConfigurationError(place: place, key: path, message: "cannot be read: \(error)"))
     }
-    for child in children { try child.finish() }
+  }
+
+  /// What holds where nothing was said, for those who want to see all settings.
+  func recordDefault(_ key: String, _ value: String?) {
+    reading.record(defaultOf: full(key), value)
+  }
+
+  /// - Throws: ``ConfigurationError`` for everything that was noted, the keys, here or below, that
+  ///   were never asked for among it.
+  func finish() throws {
+    noteUnknown()
+    reading.noteUnknownVariables()
+    if let problem = ConfigurationError(reading.problems) { throw problem }
+  }
+
+  private func noteUnknown() {
+    for name in order where !asked.contains(name) {
+      let known = asked.sorted().joined(separator: ", ")
+      reading.note(error(name, "no such setting; known here: \(known)"))
+    }
+    for child in children { child.noteUnknown() }
   }
 
   // MARK: Reading
 
-  private func take(_ key: String) -> Node? {
+  private func take(_ key: String) -> (node: Node, place: String)? {
     asked.insert(key)
-    return entries[key]?.value
+    let found = reading.value(of: full(key), inFile: entries[key]?.value)
+    let text =
+      found?.node.scalar?.string
+      ?? found?.node.sequence.map { items in
+        "[" + items.map { $0.scalar?.string ?? "…" }.joined(separator: ", ") + "]"
+      }
+    reading.record(
+      Setting(key: full(key), value: text, origin: found?.origin ?? .builtInDefault))
+    return found.map { ($0.node, "\($0.origin)") }
+  }
+
+  private func isOverridden(_ key: String) -> Bool {
+    reading.value(of: full(key), inFile: nil) != nil
   }
 
   private func full(_ key: String) -> String {
     path.isEmpty ? key : "\(path).\(key)"
   }
 
-  private func wrong(_ key: String, _ node: Node, _ message: String) -> ConfigurationError {
-    ConfigurationError(place: Self.place(file, node), key: full(key), message: message)
+  private func wrong(_ key: String, _ place: String, _ message: String) -> ConfigurationError {
+    ConfigurationError(place: place, key: full(key), message: message)
   }
+}
 
-  private static func place(_ file: String, _ node: Node) -> String {
-    node.mark.map { "\(file):\($0.line)" } ?? file
-  }
-
+/// How times and sizes are written.
+extension ConfigurationSection {
   static func duration(_ text: String) -> Duration? {
     let units: [(String, Int64)] = [
       ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),

@@ -1,5 +1,5 @@
 import CallTransport
-package import GatewayRole
+import GatewayRole
 import RerankdClient
 import RerankdProtocol
 import ZeroMQ
@@ -8,63 +8,84 @@ extension GatewayConfiguration {
   /// The section `gateway`: every key has the default of `GatewayConfiguration`. Whether the values
   /// can work together is checked when the flags have been applied.
   init(_ section: ConfigurationSection, models: [ModelSettings]) throws {
-    let endpoint = try section.string("queue") ?? DefaultEndpoint.producers
-    do {
-      self.init(queue: try ClientConfiguration(endpoint: endpoint))
-      if let key = try section.string("queue_public_key") {
-        // Which clients may come in by their own keys is the queue's allow-list; without one, a
-        // fresh pair encrypts as well.
-        queue.connection.security = .curveClient(
-          try CurveKeyPair.generate(), serverKey: try CurvePublicKey(z85: key))
+    var endpoint = DefaultEndpoint.producers
+    section.text("queue", into: &endpoint)
+    var key: String?
+    section.text("queue_public_key", into: &key)
+    self.init(queue: try Self.client(of: endpoint, publicKey: key, section))
+    var listen = "\(host):\(port)"
+    section.text("listen", into: &listen)
+    section.noting {
+      guard setListen(listen) else { throw section.error("listen", Self.listenForm) }
+    }
+    section.text("token_file", into: &tokenFile)
+    section.flag("metrics_open", into: &metricsOpen)
+    defaultModel = models.first?.name
+    section.text("default_model", into: &defaultModel)
+    let tls = section.section("tls")
+    tls.text("certificate_file", into: &certificateFile)
+    tls.text("key_file", into: &keyFile)
+    readLimits(section.section("limits"))
+    readTimes(section.section("times"))
+    section.noting {
+      if let model = defaultModel, !models.contains(where: { $0.name == model }) {
+        throw section.error("default_model", "\"\(model)\" is none of the models")
       }
-    } catch let error as ConfigurationError {
-      throw error
+    }
+  }
+
+  /// - Throws: ``ConfigurationError`` for what is no endpoint or no key.
+  private static func client(
+    of endpoint: String, publicKey: String?, _ section: ConfigurationSection
+  ) throws -> ClientConfiguration {
+    var client: ClientConfiguration
+    do {
+      client = try ClientConfiguration(endpoint: endpoint)
     } catch {
       throw section.error("queue", "\(error)")
     }
-    if let listen = try section.string("listen") {
-      guard setListen(listen) else { throw section.error("listen", Self.listenForm) }
+    guard let publicKey else { return client }
+    do {
+      // Which clients may come in by their own keys is the queue's allow-list; without one, a fresh
+      // pair encrypts as well.
+      client.connection.security = .curveClient(
+        try CurveKeyPair.generate(), serverKey: try CurvePublicKey(z85: publicKey))
+    } catch {
+      throw section.error("queue_public_key", "\(error)")
     }
-    tokenFile = try section.string("token_file")
-    metricsOpen = try section.boolean("metrics_open") ?? metricsOpen
-    defaultModel = try section.string("default_model") ?? models.first?.name
-    let tls = try section.section("tls")
-    certificateFile = try tls.string("certificate_file")
-    keyFile = try tls.string("key_file")
-    try readLimits(section.section("limits"))
-    try readTimes(section.section("times"))
+    return client
   }
 
-  private mutating func readLimits(_ section: ConfigurationSection) throws {
-    try section.count("connections_max", into: &connectionsMax, in: 1...1_000_000)
-    try section.count("requests_max", into: &requestsMax, in: 1...Self.requestsMaxMax)
-    try section.size("header_max", into: &headerBytesMax)
-    try section.count("headers_max", into: &headersMax, in: 1...10_000)
-    try section.size("body_max", into: &bodyBytesMax)
-    try section.size("bodies_max", into: &bodyBytesTotalMax)
-    try section.count("documents_max", into: &documentsMax)
-    try section.count("tokens_max", into: &tokensMax)
+  private mutating func readLimits(_ section: ConfigurationSection) {
+    section.count("connections_max", into: &connectionsMax, in: 1...1_000_000)
+    section.count("requests_max", into: &requestsMax, in: 1...Self.requestsMaxMax)
+    section.size("header_max", into: &headerBytesMax)
+    section.count("headers_max", into: &headersMax, in: 1...10_000)
+    section.size("body_max", into: &bodyBytesMax)
+    section.size("bodies_max", into: &bodyBytesTotalMax)
+    section.count("documents_max", into: &documentsMax)
+    section.count("tokens_max", into: &tokensMax)
   }
 
-  private mutating func readTimes(_ section: ConfigurationSection) throws {
-    try section.time("idle", into: &idleTimeout)
-    try section.time("body", into: &bodyTimeout)
-    try section.time("response", into: &responseTimeout)
-    try section.time("request", into: &requestTimeout)
-    try section.time("request_max", into: &requestTimeoutMax)
-    try section.time("ready", into: &readyTimeout)
-    try section.time("overload_retry_after", into: &overloadRetryAfter)
-    try section.time("token_file_check", into: &tokenFileCheckInterval)
-    shutdownGrace = try section.duration("shutdown_grace") ?? shutdownGrace
+  private mutating func readTimes(_ section: ConfigurationSection) {
+    section.time("idle", into: &idleTimeout)
+    section.time("body", into: &bodyTimeout)
+    section.time("response", into: &responseTimeout)
+    section.time("request", into: &requestTimeout)
+    section.time("request_max", into: &requestTimeoutMax)
+    section.time("ready", into: &readyTimeout)
+    section.time("overload_retry_after", into: &overloadRetryAfter)
+    section.time("token_file_check", into: &tokenFileCheckInterval)
+    section.time("shutdown_grace", into: &shutdownGrace, atLeast: .zero)
   }
 
   /// One connection to the queue has so many calls, and a few are for health and jobs.
   private static let requestsMaxMax = ProtocolLimits().openCallsMax - 24
 
-  package static let listenForm = "expected HOST:PORT, such as 127.0.0.1:7880 or [::1]:7880"
+  private static let listenForm = "expected HOST:PORT, such as 127.0.0.1:7880 or [::1]:7880"
 
   /// - Returns: false for a text that is no address.
-  package mutating func setListen(_ text: String) -> Bool {
+  private mutating func setListen(_ text: String) -> Bool {
     guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
       (0...65_535).contains(port)
     else { return false }

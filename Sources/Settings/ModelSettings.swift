@@ -67,8 +67,8 @@ package struct ModelSettings: Sendable, Equatable {
     if !isRemote, tokenizerFolder != nil {
       throw section.error("tokenizer_folder", "only a backend's model has one of its own")
     }
-    remote = try RemoteModelSettings(section, isRemote: isRemote)
-    fallbacks = try section.strings("fallbacks") ?? []
+    remote = RemoteModelSettings(section, isRemote: isRemote)
+    section.texts("fallbacks", into: &fallbacks)
     if !isRemote, !fallbacks.isEmpty {
       throw section.error(
         "fallbacks", "only a backend's model has them, since only a backend can be away")
@@ -76,14 +76,17 @@ package struct ModelSettings: Sendable, Equatable {
     let window = ModelWindow(of: source)
     let context = try section.integer("context_tokens", in: 1...10_000_000)
     contextTokens = context ?? window.contextTokens
+    section.recordDefault("context_tokens", "\(contextTokens)")
     let reserved = try section.integer("reserved_tokens", in: 0...contextTokens - 1)
     reservedTokens = reserved ?? min(window.reservedTokens, contextTokens - 1)
+    section.recordDefault("reserved_tokens", "\(reservedTokens)")
     if let problem = window.problem, context == nil || reserved == nil {
       notice =
         "model \(name): \(problem); the catalogue says that a pair takes \(contextTokens) tokens, "
         + "\(reservedTokens) of them reserved: state context_tokens and reserved_tokens if it does not"
     }
-    acceptsImages = try section.boolean("images") ?? false
+    acceptsImages = false
+    section.flag("images", into: &acceptsImages)
     if acceptsImages, !isRemote {
       throw section.error("images", "the embedded engine scores text alone")
     }
@@ -94,30 +97,36 @@ package struct ModelSettings: Sendable, Equatable {
     if case .backend(let name, _) = source { name } else { nil }
   }
 
-  /// - Throws: ``ConfigurationError`` for names given twice, backends that are not declared, and
-  ///   fallbacks that are none of the models.
-  static func list(_ file: ConfigurationSection, backends: [String]) throws -> [ModelSettings] {
-    let sections = try file.sections("models")
-    var models: [ModelSettings] = []
+  /// The `models` of the file. Names given twice, backends that are not declared, and fallbacks that
+  /// are none of the models are problems of the file.
+  static func list(_ file: ConfigurationSection, backends: Set<String>) -> [ModelSettings] {
+    let sections = file.sections("models")
+    var models: [(section: ConfigurationSection, model: ModelSettings)] = []
+    var names: Set<String> = []
     for section in sections {
-      let model = try ModelSettings(section)
-      guard !models.contains(where: { $0.name == model.name }) else {
-        throw section.error("name", "\"\(model.name)\" is named twice")
+      section.noting {
+        let name = try section.string("name") ?? ""
+        if !name.isEmpty, !names.insert(name).inserted {
+          throw section.error("name", "\"\(name)\" is named twice")
+        }
+        let model = try ModelSettings(section)
+        models.append((section, model))
+        if case .backend(let backend, _) = model.source, !backends.contains(backend) {
+          throw section.error("backend", "no backend is named \"\(backend)\"; see backends")
+        }
       }
-      if case .backend(let backend, _) = model.source, !backends.contains(backend) {
-        throw section.error("backend", "no backend is named \"\(backend)\"; see backends")
-      }
-      models.append(model)
     }
-    for (section, model) in zip(sections, models) {
+    for (section, model) in models {
       for (index, fallback) in model.fallbacks.enumerated()
       where fallback == model.name || model.fallbacks[..<index].contains(fallback)
-        || !models.contains(where: { $0.name == fallback })
+        || !names.contains(fallback)
       {
-        throw section.error(
-          "fallbacks", "\"\(fallback)\" must be another of the models, named once")
+        section.noting {
+          throw section.error(
+            "fallbacks", "\"\(fallback)\" must be another of the models, named once")
+        }
       }
     }
-    return models.isEmpty ? [.builtIn] : models
+    return models.isEmpty ? [.builtIn] : models.map(\.model)
   }
 }

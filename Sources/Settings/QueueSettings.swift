@@ -1,5 +1,5 @@
 import Ledger
-package import QueueRole
+import QueueRole
 import RemoteEngine
 
 extension QueueConfiguration {
@@ -8,7 +8,7 @@ extension QueueConfiguration {
   init(
     _ section: ConfigurationSection, models: [ModelSettings],
     backends: [RemoteEngineConfiguration]
-  ) throws {
+  ) {
     self.init(
       models: models.map {
         CatalogueModel(
@@ -24,116 +24,123 @@ extension QueueConfiguration {
           tokensPerMinuteMax: backend.tokensPerMinute,
           concurrentRequestsMax: backend.concurrentRequestsMax))
     }
-    try section.count("shard", into: &shard, in: 0...UInt16.max >> 1)
-    try ledger.read(section.section("ledger"))
-    try shell.read(section.section("sockets"))
-    try shell.readIntake(section.section("intake"))
-    try readAdmission(section.section("admission"))
-    try readJobs(section.section("jobs"))
-    try readWorkers(section.section("workers"))
-    try readRetries(section.section("retries"))
-    try readBackends(section.section("backends"))
-    try readReplies(section.section("replies"))
+    section.count("shard", into: &shard, in: 0...UInt16.max >> 1)
+    ledger.read(section.section("ledger"))
+    shell.read(section.section("sockets"))
+    shell.readIntake(section.section("intake"))
+    readAdmission(section.section("admission"))
+    readJobs(section.section("jobs"))
+    readWorkers(section.section("workers"))
+    readRetries(section.section("retries"))
+    readBackends(section.section("backends"))
+    readReplies(section.section("replies"))
   }
 
-  private mutating func readAdmission(_ section: ConfigurationSection) throws {
-    try section.count("live_jobs_max", into: &liveJobsMax)
-    try section.count("tenant_live_jobs_max", into: &tenantLiveJobsMax)
-    try section.size("live_bytes_max", into: &liveBytesMax)
-    try section.size("tenant_live_bytes_max", into: &tenantLiveBytesMax)
-    try section.time("refusal_retry_after", intoMs: &refusalRetryAfterMs)
+  private mutating func readAdmission(_ section: ConfigurationSection) {
+    section.count("live_jobs_max", into: &liveJobsMax)
+    section.count("tenant_live_jobs_max", into: &tenantLiveJobsMax)
+    section.size("live_bytes_max", into: &liveBytesMax)
+    section.size("tenant_live_bytes_max", into: &tenantLiveBytesMax)
+    section.time("refusal_retry_after", intoMs: &refusalRetryAfterMs)
   }
 
-  private mutating func readJobs(_ section: ConfigurationSection) throws {
-    try section.time("deadline_default", intoMs: &deadlineDefaultMs)
-    try section.count("attempts_default", into: &attemptsDefault)
-    try section.time("ageing_per_priority", intoMs: &ageingMsPerPriority)
-    try section.size("body_chunk", into: &bodyChunkBytes)
+  private mutating func readJobs(_ section: ConfigurationSection) {
+    section.time("deadline_default", intoMs: &deadlineDefaultMs)
+    section.count("attempts_default", into: &attemptsDefault)
+    section.time("ageing_per_priority", intoMs: &ageingMsPerPriority)
+    section.size("body_chunk", into: &bodyChunkBytes)
   }
 
-  private mutating func readWorkers(_ section: ConfigurationSection) throws {
-    try section.count("workers_max", into: &workersMax)
-    try section.time("heartbeat", intoMs: &workerHeartbeatMs)
-    try section.time("lease", intoMs: &leaseMs)
-    try section.time("reattach_grace", intoMs: &reattachGraceMs)
-    try section.count("lost_max", into: &workersLostMax)
-    try section.time("release_rest", intoMs: &releaseRestMs)
+  private mutating func readWorkers(_ section: ConfigurationSection) {
+    section.count("workers_max", into: &workersMax)
+    section.time("heartbeat", intoMs: &workerHeartbeatMs)
+    section.time("lease", intoMs: &leaseMs)
+    section.time("reattach_grace", intoMs: &reattachGraceMs)
+    section.count("lost_max", into: &workersLostMax)
+    section.time("release_rest", intoMs: &releaseRestMs)
   }
 
-  private mutating func readRetries(_ section: ConfigurationSection) throws {
-    try section.time("base", intoMs: &retryBaseMs)
-    try section.time("cap", intoMs: &retryCapMs)
+  private mutating func readRetries(_ section: ConfigurationSection) {
+    section.time("base", intoMs: &retryBaseMs)
+    section.time("cap", intoMs: &retryCapMs)
   }
 
-  private mutating func readBackends(_ section: ConfigurationSection) throws {
-    try section.count("failures_in_a_row_max", into: &breaker.failuresInARowMax)
-    try section.count("requests_min", into: &breaker.requestsMin)
-    try section.count("requests_window", into: &breaker.requestsWindow)
+  private mutating func readBackends(_ section: ConfigurationSection) {
+    section.count("failures_in_a_row_max", into: &breaker.failuresInARowMax)
+    section.count("requests_min", into: &breaker.requestsMin)
+    section.count("requests_window", into: &breaker.requestsWindow)
     var percent = Int((breaker.failureShareMax * 100).rounded())
-    try section.count("failure_percent_max", into: &percent, in: 1...100)
+    section.count("failure_percent_max", into: &percent, in: 1...100)
     breaker.failureShareMax = Double(percent) / 100
-    try section.time("rest", intoMs: &breaker.restMs)
-    try section.time("rest_cap", intoMs: &breaker.restCapMs)
-    try section.time("rest_max", intoMs: &backendRestMaxMs)
-    try section.time("credentials_rest", intoMs: &credentialsRestMs)
-    try section.time("rate_window", intoMs: &rateWindowMs)
-    try section.time("permit_valid", intoMs: &permitValidMs)
-    try section.time("permit_transit", intoMs: &permitTransitMs)
-    try section.time("permit_held_max", intoMs: &permitHeldMaxMs)
-    try section.count("permits_waiting_max", into: &permitsWaitingMax)
+    section.time("rest", intoMs: &breaker.restMs)
+    section.time("rest_cap", intoMs: &breaker.restCapMs)
+    section.time("rest_max", intoMs: &backendRestMaxMs)
+    section.time("credentials_rest", intoMs: &credentialsRestMs)
+    section.time("rate_window", intoMs: &rateWindowMs)
+    section.time("permit_valid", intoMs: &permitValidMs)
+    section.time("permit_transit", intoMs: &permitTransitMs)
+    section.time("permit_held_max", intoMs: &permitHeldMaxMs)
+    section.count("permits_waiting_max", into: &permitsWaitingMax)
   }
 
-  private mutating func readReplies(_ section: ConfigurationSection) throws {
-    try section.time("lease", intoMs: &deliveryLeaseMs)
-    try section.count("attempts_max", into: &deliveryAttemptsMax)
-    try section.time("age_max", intoMs: &deliveryAgeMaxMs)
-    try section.count("channel_unacknowledged_max", into: &channelUnacknowledgedMax)
-    try section.count("unacknowledged_max", into: &unacknowledgedMax)
+  private mutating func readReplies(_ section: ConfigurationSection) {
+    section.time("lease", intoMs: &deliveryLeaseMs)
+    section.count("attempts_max", into: &deliveryAttemptsMax)
+    section.time("age_max", intoMs: &deliveryAgeMaxMs)
+    section.count("channel_unacknowledged_max", into: &channelUnacknowledgedMax)
+    section.count("unacknowledged_max", into: &unacknowledgedMax)
   }
 }
 
 extension LedgerConfiguration {
-  fileprivate mutating func read(_ section: ConfigurationSection) throws {
-    path = try section.string("path") ?? path
-    try section.size("free_space_reserve", into: &freeBytesReserve)
-    try section.size("wal_checkpoint", into: &walCheckpointBytes)
-    try section.size("wal_truncate", into: &walTruncateBytes)
-    try section.count("rejected_bare_jobs_max", into: &rejectRowsMax)
-    let retained = try section.section("retention")
-    try retained.time("age", intoMs: &retention.ageTerminalMs)
-    try retained.count("count", into: &retention.countTerminalMax, in: 0...Int.max)
-    try retained.time("undelivered_age", intoMs: &retention.undeliveredAgeMinMs)
-    try retained.time("key_age", intoMs: &retention.keyAgeMinMs)
-    try retained.time("interval", intoMs: &retention.intervalMs)
+  fileprivate mutating func read(_ section: ConfigurationSection) {
+    section.text("path", into: &path)
+    section.size("free_space_reserve", into: &freeBytesReserve)
+    section.size("wal_checkpoint", into: &walCheckpointBytes)
+    section.size("wal_truncate", into: &walTruncateBytes)
+    section.count("rejected_bare_jobs_max", into: &rejectRowsMax)
+    let backups = section.section("backup")
+    backups.text("folder", into: &backup.folder)
+    var intervalMs = backup.intervalMs ?? 0
+    backups.time("interval", intoMs: &intervalMs)
+    backup.intervalMs = intervalMs == 0 ? nil : intervalMs
+    backups.count("keep", into: &backup.keep)
+    backups.size("wal_max", into: &backup.walBytesMax)
+    let retained = section.section("retention")
+    retained.time("age", intoMs: &retention.ageTerminalMs)
+    retained.count("count", into: &retention.countTerminalMax, in: 0...Int.max)
+    retained.time("undelivered_age", intoMs: &retention.undeliveredAgeMinMs)
+    retained.time("key_age", intoMs: &retention.keyAgeMinMs)
+    retained.time("interval", intoMs: &retention.intervalMs)
   }
 }
 
 extension ShellConfiguration {
-  fileprivate mutating func read(_ section: ConfigurationSection) throws {
-    producersEndpoint = try section.string("producers") ?? producersEndpoint
-    workersEndpoint = try section.string("workers") ?? workersEndpoint
-    if let intake = try section.string("intake") { setBareEndpoint(intake) }
-    curveSecretKeyPath = try section.string("curve_secret_key_file")
-    insecureListen = try section.boolean("insecure") ?? false
-    try section.count("peers_max", into: &peers.peersMax)
-    try section.time("peer_silence", into: &peers.silence)
-    try section.size("outbox_per_peer", into: &outbox.bytesPerPeerMax)
-    try section.size("body_cache", into: &bodyCacheBytesMax)
-    try section.size("result_cache", into: &resultCacheBytesMax)
-    try section.time("shutdown_grace", into: &shutdownGrace)
+  fileprivate mutating func read(_ section: ConfigurationSection) {
+    section.text("producers", into: &producersEndpoint)
+    section.text("workers", into: &workersEndpoint)
+    var intake = bareEndpoint ?? Self.noBareEndpoint
+    section.text("intake", into: &intake)
+    bareEndpoint = intake == Self.noBareEndpoint ? nil : intake
+    section.text("curve_secret_key_file", into: &curveSecretKeyPath)
+    section.flag("insecure", into: &insecureListen)
+    section.count("peers_max", into: &peers.peersMax)
+    section.time("peer_silence", into: &peers.silence)
+    section.size("outbox_per_peer", into: &outbox.bytesPerPeerMax)
+    section.size("body_cache", into: &bodyCacheBytesMax)
+    section.size("result_cache", into: &resultCacheBytesMax)
+    section.time("shutdown_grace", into: &shutdownGrace)
   }
 
-  fileprivate mutating func readIntake(_ section: ConfigurationSection) throws {
-    try section.count("documents_max", into: &intake.documentsMax)
-    try section.size("document_text_max", into: &intake.documentTextBytesMax)
-    try section.size("request_max", into: &intake.requestBytesMax)
-    try section.count("submit_jobs_max", into: &intake.submitJobsMax)
-    try section.size("partial_scores_max", into: &intake.partialScoresBytesMax)
-    intake.replyToPrefixes = try section.strings("reply_to_prefixes") ?? intake.replyToPrefixes
+  fileprivate mutating func readIntake(_ section: ConfigurationSection) {
+    section.count("documents_max", into: &intake.documentsMax)
+    section.size("document_text_max", into: &intake.documentTextBytesMax)
+    section.size("request_max", into: &intake.requestBytesMax)
+    section.count("submit_jobs_max", into: &intake.submitJobsMax)
+    section.size("partial_scores_max", into: &intake.partialScoresBytesMax)
+    section.texts("reply_to_prefixes", into: &intake.replyToPrefixes)
   }
 
-  /// "off" means that there is no bare intake.
-  package mutating func setBareEndpoint(_ text: String) {
-    bareEndpoint = text == "off" ? nil : text
-  }
+  /// There is no bare intake.
+  private static let noBareEndpoint = "off"
 }

@@ -2,6 +2,7 @@ package import EmbeddedEngine
 import RerankdProtocol
 import Scoring
 package import WorkerRole
+import ZeroMQ
 
 /// The section `worker`: where its queues are, what it holds, and how its engine computes.
 package struct WorkerSettings {
@@ -12,35 +13,41 @@ package struct WorkerSettings {
   package var worker: WorkerConfiguration
   package var embedded = EmbeddedEngineConfiguration()
 
-  init(_ section: ConfigurationSection) throws {
-    queues = try section.strings("queues") ?? queues
-    guard !queues.isEmpty else {
-      throw section.error("queues", "name at least one queue's endpoint for workers")
-    }
-    queuePublicKey = try section.string("queue_public_key")
-    if let name = try section.string("precision") {
-      guard let precision = PrecisionSetting(rawValue: name) else {
-        let names = PrecisionSetting.allCases.map(\.rawValue).joined(separator: ", ")
-        throw section.error("precision", "\"\(name)\" is none of \(names)")
-      }
-      embedded.precision = precision
-    }
-    try section.count("lanes", into: &embedded.laneCount, in: 1...1024)
-    try section.count("chunk_tokens", into: &embedded.chunkTokensMax, in: 1...65_536)
-    try section.size("prefix_memory", into: &embedded.prefixBytesMax)
+  init(_ section: ConfigurationSection) {
+    section.texts("queues", into: &queues)
+    section.text("queue_public_key", into: &queuePublicKey)
+    section.choice("precision", into: &embedded.precision)
+    section.count("lanes", into: &embedded.laneCount, in: 1...1024)
+    section.count("chunk_tokens", into: &embedded.chunkTokensMax, in: 1...65_536)
+    section.size("prefix_memory", into: &embedded.prefixBytesMax)
+    var id: String?
+    section.text("id", into: &id)
     // A remote backend takes as many jobs as the embedded engine has lanes, at the least four.
-    worker = WorkerConfiguration(
-      workerID: try section.string("id"), lanes: max(4, embedded.laneCount))
-    try section.count("credit_jobs", into: &worker.creditJobs, in: 1...4_096)
-    try section.count(
-      "window_overlap_tokens", into: &worker.windowLimits.overlapTokens, in: 0...100_000)
-    try section.count(
-      "document_windows_max", into: &worker.windowLimits.windowsMax, in: 1...100_000)
-    try section.count(
-      "passages_max", into: &worker.windowLimits.passagesMax, in: 1...10_000_000)
-    try section.size("credit_bytes", into: &worker.creditBytes)
-    try section.time("job_timeout", into: &worker.jobTimeout)
-    worker.shutdownGrace = try section.duration("shutdown_grace") ?? worker.shutdownGrace
-    try section.size("unsent_outcomes_max", into: &worker.unsentOutcomeBytesMax)
+    worker = WorkerConfiguration(workerID: id, lanes: max(4, embedded.laneCount))
+    section.count("credit_jobs", into: &worker.creditJobs, in: 1...4_096)
+    section.count("window_overlap_tokens", into: &worker.windowLimits.overlapTokens, in: 0...100_000)
+    section.count("document_windows_max", into: &worker.windowLimits.windowsMax, in: 1...100_000)
+    section.count("passages_max", into: &worker.windowLimits.passagesMax, in: 1...10_000_000)
+    section.size("credit_bytes", into: &worker.creditBytes)
+    section.time("job_timeout", into: &worker.jobTimeout)
+    section.time("shutdown_grace", into: &worker.shutdownGrace, atLeast: .zero)
+    section.size("unsent_outcomes_max", into: &worker.unsentOutcomeBytesMax)
+    // One worker a shard: the credit is split over them, so that the sum is what the machine holds.
+    section.noting {
+      guard !queues.isEmpty else {
+        throw section.error("queues", "name at least one queue's endpoint for workers")
+      }
+      guard worker.creditJobs >= queues.count else {
+        throw section.error(
+          "credit_jobs", "must be at least the number of queues, \(queues.count)")
+      }
+      for queue in queues {
+        do {
+          _ = try Endpoint(queue)
+        } catch {
+          throw section.error("queues", "\"\(queue)\": \(error)")
+        }
+      }
+    }
   }
 }

@@ -17,7 +17,7 @@ import Testing
           - name: builtin
           - name: other
         """)
-    let queue = try section.section("queue")
+    let queue = section.section("queue")
     #expect(try queue.string("ledger") == "/var/lib/rerankd/ledger.sqlite")
     #expect(try queue.duration("lease") == .seconds(30))
     #expect(try queue.byteCount("cache") == 64 << 20)
@@ -31,7 +31,7 @@ import Testing
   @Test func anUnknownKeyIsNamedWithItsLine() throws {
     let section = try ConfigurationSection(
       file: "r.yaml", text: "queue:\n  leese: 30s\n  shard: 1\n")
-    let queue = try section.section("queue")
+    let queue = section.section("queue")
     _ = try queue.integer("shard", in: 0...10)
     _ = try queue.duration("lease")
     let error = #expect(throws: ConfigurationError.self) { try section.finish() }
@@ -64,6 +64,19 @@ import Testing
     }
   }
 
+  @Test func everythingThatIsWrongIsSaidAtOnce() throws {
+    let section = try ConfigurationSection(
+      file: "r.yaml", text: "a: x\nb: 10s\nc: 1\nd: 2\n")
+    var (count, time) = (7, Duration.seconds(1))
+    section.count("a", into: &count)
+    section.time("b", into: &time)
+    section.time("c", into: &time)
+    let error = #expect(throws: ConfigurationError.self) { try section.finish() }
+    #expect(error?.all.map(\.place) == ["r.yaml:1", "r.yaml:3", "r.yaml:4"])
+    #expect(error?.all.map(\.key) == ["a", "c", "d"])
+    #expect(count == 7 && time == .seconds(10))
+  }
+
   @Test func anEmptyFileIsAllDefaults() throws {
     for text in ["", "# nothing\n"] {
       let section = try ConfigurationSection(file: "r.yaml", text: text)
@@ -75,7 +88,7 @@ import Testing
   @Test func aWrongValueInAListIsNamedByItsIndex() throws {
     let section = try ConfigurationSection(
       file: "r.yaml", text: "models:\n  - name: a\n  - nam: b\n")
-    for model in try section.sections("models") { _ = try model.string("name") }
+    for model in section.sections("models") { _ = try model.string("name") }
     let error = #expect(throws: ConfigurationError.self) { try section.finish() }
     #expect(error?.key == "models[1].nam")
     #expect(error?.place == "r.yaml:3")

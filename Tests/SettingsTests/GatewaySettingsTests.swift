@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct GatewaySettingsTests {
   private func gateway(_ lines: String) throws -> GatewayConfiguration {
-    try DaemonConfiguration(file: "r.yaml", text: "gateway:\n" + lines).gateway
+    try DaemonConfiguration(file: "r.yaml", text: "models: [{ name: m }]\ngateway:\n" + lines).gateway
   }
 
   @Test func everyKeyIsRead() throws {

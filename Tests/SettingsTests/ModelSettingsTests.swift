@@ -10,7 +10,7 @@ import Testing
     _ text: String
   ) throws -> (models: [ModelSettings], backends: [RemoteEngineConfiguration]) {
     let file = try ConfigurationSection(file: "r.yaml", text: text)
-    let lists = try RemoteEngineConfiguration.list(file)
+    let lists = RemoteEngineConfiguration.list(file)
     try file.finish()
     return lists
   }

@@ -10,17 +10,18 @@ extension SystemTests {
   /// supervisor.
   @Suite struct SupervisionTests {
     private func withSupervisor(
-      gateway: [String] = ["--no-gateway"],
+      gateway: [String] = ["--no-gateway"], workers: Int = 2,
       _ body: (RunningSystem, ChildProcess) async throws -> Void
     ) async throws {
       let system = try RunningSystem()
       do {
         let up = try system.start(
-          "up", ["up", "--workers", "2", "--log-level", "info"] + gateway + system.queueArguments)
+          "up",
+          ["up", "--workers", "\(workers)", "--log-level", "info"] + gateway + system.queueArguments)
         try await system.withClient { client in
-          try await eventually("a queue and two workers", timeout: .seconds(60)) {
+          try await eventually("a queue and its workers", timeout: .seconds(60)) {
             guard up.exit == nil else { throw TimeoutError(description: "rerankd up ended") }
-            return (try? await client.workers().count) == 2
+            return (try? await client.workers().count) == workers
           }
         }
         try await body(system, up)
@@ -80,6 +81,55 @@ extension SystemTests {
             try await client.job(id).state == .succeeded
           }
           #expect(try await client.status().epoch == 2)
+        }
+      }
+    }
+
+    @Test func workersScaleUnderLoadAndNothingIsLost() async throws {
+      try await withSupervisor(workers: 1) { system, up in
+        try await system.withClient { client in
+          let ids = try await client.submit((0..<200).map { _ in try .make() }).map(\.id)
+          try await eventually("the supervisor's report", timeout: .seconds(30)) {
+            try await client.status().supervisors.first?.workersRunning == 1
+          }
+          for count in [3, 1] {
+            _ = try await client.scaleWorkers(to: UInt32(count))
+            try await eventually("\(count) workers", timeout: .seconds(60)) {
+              let running = try await client.status().supervisors.first?.workersRunning
+              return try await client.workers().count == count && running == UInt32(count)
+            }
+          }
+          for id in ids {
+            try await eventually("the end of \(id)", timeout: .seconds(60)) {
+              try await client.job(id).state == .succeeded
+            }
+          }
+          #expect(try await client.status().counters.succeeded == 200)
+        }
+        // Drained, not lost.
+        #expect(!up.text(of: .error).contains("starting it again"))
+      }
+    }
+
+    @Test func sighupTakesRightSettingsAndRefusesWrongOnes() async throws {
+      try await withSupervisor(workers: 1) { system, up in
+        let right = RunningSystem.briskTimes + "\nup: { workers: 2 }\n"
+        try system.folder.write(right, to: "rerankd.yaml")
+        up.signal(SIGHUP)
+        // The flag that the supervisor was started with still goes before the file.
+        _ = try await up.line(containing: "settings reloaded", on: .error)
+        let retries = RunningSystem.briskTimes.replacing("cap: 200ms", with: "cap: 300ms")
+        try system.folder.write(retries, to: "rerankd.yaml")
+        up.signal(SIGHUP)
+        _ = try await up.line(containing: "setting changed: queue.retries.cap", on: .error)
+        try system.folder.write(retries + "\nup: { wrokers: 2 }\n", to: "rerankd.yaml")
+        up.signal(SIGHUP)
+        let line = try await up.line(containing: "settings not reloaded", on: .error)
+        #expect(line.contains("rerankd.yaml") && line.contains("up.wrokers"))
+        try await system.withClient { client in
+          #expect(try await client.workers().count == 1)
+          let outcome = try await client.rerank(.make())
+          #expect(try outcome.ranking == [0, 1])
         }
       }
     }

@@ -6,26 +6,34 @@ import Testing
 @testable import rerankd
 
 @Suite struct GatewayOptionsTests {
-  private func gateway(_ line: String) throws -> GatewayConfiguration {
-    try DaemonConfiguration(file: "r.yaml", text: "gateway:\n  \(line)\n").gateway
+  private func load(_ line: String, _ arguments: [String]) throws -> GatewayConfiguration {
+    let flags = try GatewayOptions.parse(arguments).flags
+    return try DaemonConfiguration(
+      file: "r.yaml", text: "gateway:\n  \(line)\n",
+      ConfigurationLayers(path: nil, flags: flags, roles: [.gateway])
+    ).gateway
   }
 
   @Test func flagsGoBeforeTheFile() throws {
-    let command = try #require(
-      try Rerankd.parseAsRoot(["gateway", "--listen", "127.0.0.1:1", "--token-file", "f"])
-        as? GatewayCommand)
-    let applied = try command.gateway.applied(to: gateway("listen: 127.0.0.1:2"))
+    let arguments = ["--listen", "127.0.0.1:1", "--token-file", "f"]
+    let applied = try load("listen: 127.0.0.1:2", arguments)
     #expect(applied.port == 1)
     #expect(applied.tokenFile == "f")
-    #expect(command.gateway.arguments == ["--listen", "127.0.0.1:1", "--token-file", "f"])
+    #expect(try GatewayOptions.parse(arguments).arguments == arguments)
   }
 
-  @Test func listeningBeyondTheMachineNeedsTokens() throws {
-    let command = try #require(
-      try Rerankd.parseAsRoot(["gateway", "--listen", "0.0.0.0:1"]) as? GatewayCommand)
+  @Test func listeningBeyondTheMachineNeedsTokens() {
     let error = #expect(throws: ConfigurationError.self) {
-      try command.gateway.applied(to: gateway("metrics_open: true"))
+      try load("metrics_open: true", ["--listen", "0.0.0.0:1"])
     }
     #expect(error?.key == "gateway.token_file")
+  }
+
+  @Test func limitsThatContradictOneAnotherAreNamedByTheirPath() {
+    let error = #expect(throws: ConfigurationError.self) {
+      try load("limits: { body_max: 2MiB, bodies_max: 1MiB }", [])
+    }
+    #expect(error?.key == "gateway.limits.bodies_max")
+    #expect(error?.place == "r.yaml:2")
   }
 }

@@ -10,7 +10,7 @@ final class Backend {
   let index: Int
   let name: String
   let isDeclared: Bool
-  let limits: BackendLimits
+  private(set) var limits: BackendLimits
   var models: [Model] = []
 
   var health = BackendHealth.open
@@ -41,15 +41,37 @@ final class Backend {
     self.isDeclared = isDeclared
     self.limits = limits
     breaker = CircuitBreaker(settings: configuration.breaker)
-    let spreadMs = configuration.permitValidMs + configuration.permitTransitMs
-    func rate(_ limit: Int?) -> RateLimiter? {
-      limit.map {
-        RateLimiter(
-          limit: $0, windowMs: configuration.rateWindowMs, spreadMs: spreadMs, nowMs: nowMs)
-      }
+    requestRate = Self.rate(limits.requestsPerMinuteMax, configuration, nowMs: nowMs)
+    tokenRate = Self.rate(limits.tokensPerMinuteMax, configuration, nowMs: nowMs)
+  }
+
+  private static func rate(
+    _ limit: Int?, _ configuration: QueueConfiguration, nowMs: Int64
+  ) -> RateLimiter? {
+    limit.map {
+      RateLimiter(
+        limit: $0, windowMs: configuration.rateWindowMs,
+        spreadMs: configuration.permitValidMs + configuration.permitTransitMs, nowMs: nowMs)
     }
-    requestRate = rate(limits.requestsPerMinuteMax)
-    tokenRate = rate(limits.tokensPerMinuteMax)
+  }
+
+  /// Takes new limits, and when it is to rest. A rate that changed begins with an empty bucket, as
+  /// after a restart, so that what was granted under the former one counts as well.
+  ///
+  /// - Parameter new: nil for one that has none.
+  func configure(limits new: BackendLimits?, _ configuration: QueueConfiguration, nowMs: Int64) {
+    // Counted against other bounds, what came before says nothing.
+    if breaker.settings != configuration.breaker {
+      breaker = CircuitBreaker(settings: configuration.breaker)
+    }
+    guard let new, new != limits else { return }
+    if new.requestsPerMinuteMax != limits.requestsPerMinuteMax {
+      requestRate = Self.rate(new.requestsPerMinuteMax, configuration, nowMs: nowMs)
+    }
+    if new.tokensPerMinuteMax != limits.tokensPerMinuteMax {
+      tokenRate = Self.rate(new.tokensPerMinuteMax, configuration, nowMs: nowMs)
+    }
+    limits = new
   }
 
   /// Whether its models' jobs are handed out without reserve.

@@ -4,7 +4,7 @@
 /// Each rest in a row is twice as long as the one before, up to a cap, with jitter of half of it,
 /// so that the workers of several queues do not come back at the same moment.
 struct CircuitBreaker {
-  private let settings: BreakerSettings
+  let settings: BreakerSettings
   private var failuresInARow = 0
   /// The latest ends, true for a failure, as a ring.
   private var latest: [Bool] = []

@@ -18,11 +18,11 @@ import RerankdProtocol
 /// released, ended), +Backends (whether they take work) and +Permits (how much), +Replies (delivery
 /// to consumers), +Reads, +Control, +JobActions, +Supervisors and +LedgerTasks.
 final class QueueCore {
-  let configuration: QueueConfiguration
+  private(set) var configuration: QueueConfiguration
   let shard: UInt16
   let epoch: UInt64
   let startedMs: Int64
-  let retryPolicy: RetryPolicy
+  private(set) var retryPolicy: RetryPolicy
 
   // Of the apply that runs.
   var nowMs: Int64
@@ -127,6 +127,17 @@ final class QueueCore {
     return nil
   }
 
+  /// Takes a new configuration, as far as ``QueueConfiguration/taking(_:)`` goes.
+  private func configure(_ new: QueueConfiguration) {
+    configuration = configuration.taking(new)
+    retryPolicy = RetryPolicy(baseMs: configuration.retryBaseMs, capMs: configuration.retryCapMs)
+    for backend in backends {
+      let declared = configuration.backends.first { $0.name == backend.name && backend.isDeclared }
+      backend.configure(limits: declared?.limits, configuration, nowMs: nowMs)
+      wakeGrants(of: backend)
+    }
+  }
+
   private func take(_ input: QueueInput) {
     switch input {
     case .submit(let call, let jobs): submit(call, jobs)
@@ -170,6 +181,7 @@ final class QueueCore {
       ledgerStatus = status
       shellCounters = shell
     case .silenceExcused: excuseSilence()
+    case .configured(let new): configure(new)
     case .tick: fireTimers()
     }
   }

@@ -78,6 +78,8 @@ enum QueueInput: Sendable {
   /// The queue itself has not listened for a while, so silence means nothing: leases run for the
   /// grace of a worker that attaches anew at least, as after a restart.
   case silenceExcused
+  /// A whole configuration, checked: what of it can hold at once does from now on.
+  case configured(QueueConfiguration)
   /// A timer that `nextWakeMs` asked for.
   case tick
 }

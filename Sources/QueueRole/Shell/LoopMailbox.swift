@@ -8,6 +8,7 @@ enum LoopEvent: Sendable {
   case read(ticket: UInt64, LedgerReadResult)
   case performed(ReadTicket, LedgerTaskResult)
   case validated([IntakeResult])
+  case configured(QueueConfiguration)
   case shutDown
 }
 

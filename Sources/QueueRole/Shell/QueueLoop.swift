@@ -161,6 +161,7 @@ final class QueueLoop {
         validatorItems -= results.count
         validatorBytes -= results.reduce(0) { $0 + $1.bytes }
         checked += results
+      case .configured(let new): apply(.configured(new))
       case .shutDown:
         guard phase == .serving else { continue }
         peers.isClosing = true

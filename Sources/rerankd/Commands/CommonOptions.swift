@@ -25,27 +25,35 @@ struct CommonOptions: ParsableArguments {
 
   var configPath: String? { config ?? environment[Self.configVariable] }
 
-  func loadConfiguration() throws -> DaemonConfiguration {
-    try DaemonConfiguration.load(path: configPath)
+  /// The command's own flags go before the environment, and that before the file.
+  func layers(
+    _ roles: Set<ConfigurationRole>, _ flags: [FlagValue]
+  ) -> ConfigurationLayers {
+    let variables = environment
+    var flags = flags
+    if let logLevel {
+      flags.append(FlagValue("--log-level", for: "log.level", logLevel))
+    } else if let level = variables[Self.logLevelVariable] {
+      flags.append(FlagValue(Self.logLevelVariable, for: "log.level", level))
+    }
+    return ConfigurationLayers(
+      path: configPath, environment: variables, flags: flags, roles: roles)
   }
 
   /// Logs go to standard error: standard output is for what was asked for.
-  func logger(_ label: String) throws -> Logger {
-    let text = logLevel ?? environment[Self.logLevelVariable] ?? "notice"
-    guard let level = Logger.Level(rawValue: text) else {
-      let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ConfigurationError(
-        key: "--log-level", message: "\"\(text)\" is no level; known: \(known)")
-    }
+  func logger(_ label: String, _ level: SharedLogLevel) -> Logger {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: label)
-    logger.logLevel = level
+    logger.handler = AdjustableLogHandler(logger.handler, level: level)
     return logger
   }
 
   /// Runs the services until one of them ends or SIGTERM or SIGINT asks for the end, which then
-  /// goes in reverse order. A second signal does not wait for what is under way.
-  func run(_ services: [any Service], logger: Logger) async throws {
+  /// goes in reverse order. A second signal does not wait for what is under way. SIGHUP has the
+  /// settings read anew.
+  func run(
+    _ services: [any Service], logger: Logger, onHangUp: @escaping @Sendable () async -> Void
+  ) async throws {
     var configurations = services.map {
       ServiceGroupConfiguration.ServiceConfiguration(
         service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
@@ -59,11 +67,16 @@ struct CommonOptions: ParsableArguments {
     }
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(services: configurations, logger: logger))
+    // Trapped first: a signal that comes early must not end the process by its default.
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     let running = Task { try await group.run() }
-    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     let listening = Task {
       var isEnding = false
-      for await _ in signals {
+      for await signal in signals {
+        if signal == .sighup {
+          await onHangUp()
+          continue
+        }
         guard !isEnding else { return running.cancel() }
         isEnding = true
         await group.triggerGracefulShutdown()

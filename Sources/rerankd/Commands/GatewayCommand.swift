@@ -1,8 +1,6 @@
 import ArgumentParser
-import CallTransport
 import GatewayRole
 import Logging
-import RerankdClient
 import Settings
 
 struct GatewayCommand: AsyncParsableCommand {
@@ -32,22 +30,18 @@ struct GatewayCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await reportingFailures {
-      let logger = try common.logger("rerankd.gateway")
-      let file = try common.loadConfiguration()
-      var configuration = try gateway.applied(to: file.gateway)
-      if let queue {
-        do {
-          let security = configuration.queue.connection.security
-          configuration.queue = try ClientConfiguration(endpoint: queue)
-          configuration.queue.connection.security = security
-        } catch {
-          throw ConfigurationError(key: "--queue", message: "\(error)")
-        }
-      }
-      let counters = ModelCounters(file.models)
+      let layers = common.layers(
+        [.gateway],
+        gateway.flags + (queue.map { [FlagValue("--queue", for: "gateway.queue", $0)] } ?? []))
+      let configuration = try DaemonConfiguration.load(layers)
+      let level = SharedLogLevel(configuration.log)
+      let logger = common.logger("rerankd.gateway", level)
+      let counters = ModelCounters(configuration.models)
       let service = try Gateway(
-        configuration, budget: BudgetCounter { try counters.model($0) }, logger: logger)
-      try await common.run([service], logger: logger)
+        configuration.gateway, budget: BudgetCounter { try counters.model($0) }, logger: logger)
+      let reload = SettingsReload(
+        layers, running: configuration, role: .gateway, level: level, logger: logger)
+      try await common.run([service], logger: logger) { await reload.reload { _ in } }
     }
   }
 }
@@ -60,21 +54,11 @@ struct GatewayOptions: ParsableArguments {
   @Option(help: "Who may come in; needed beyond loopback. See rerankd gateway --help.")
   var tokenFile: String?
 
-  func applied(to configuration: GatewayConfiguration) throws -> GatewayConfiguration {
-    var configuration = configuration
-    if let listen, !configuration.setListen(listen) {
-      throw ConfigurationError(key: "--listen", message: GatewayConfiguration.listenForm)
-    }
-    configuration.tokenFile = tokenFile ?? configuration.tokenFile
-    if let problem = configuration.firstProblem {
-      throw ConfigurationError(key: "gateway.\(problem.key)", message: problem.message)
-    }
-    return configuration
+  var flags: [FlagValue] {
+    (listen.map { [FlagValue("--listen", for: "gateway.listen", $0)] } ?? [])
+      + (tokenFile.map { [FlagValue("--token-file", for: "gateway.token_file", $0)] } ?? [])
   }
 
   /// The same flags for a child process.
-  var arguments: [String] {
-    (listen.map { ["--listen", $0] } ?? [])
-      + (tokenFile.map { ["--token-file", $0] } ?? [])
-  }
+  var arguments: [String] { flags.flatMap { [$0.flag, $0.value] } }
 }

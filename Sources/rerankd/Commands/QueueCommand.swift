@@ -1,5 +1,4 @@
 import ArgumentParser
-import Ledger
 import Logging
 import QueueRole
 import Settings
@@ -13,13 +12,25 @@ struct QueueCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await reportingFailures {
-      let logger = try common.logger("rerankd.queue")
-      let file = try common.loadConfiguration()
-      for notice in file.models.compactMap(\.notice) { logger.notice("\(notice)") }
-      let configuration = try queue.applied(to: file.queue)
-      try await common.run(
-        [QueueService(configuration: configuration, logger: logger)], logger: logger)
+      let layers = queue.layers(common, [.queue])
+      let configuration = try DaemonConfiguration.load(layers)
+      let level = SharedLogLevel(configuration.log)
+      let logger = common.logger("rerankd.queue", level)
+      for notice in configuration.models.compactMap(\.notice) { logger.notice("\(notice)") }
+      let service = QueueService(
+        configuration: Self.versioned(configuration.queue), logger: logger)
+      let reload = SettingsReload(
+        layers, running: configuration, role: .queue, level: level, logger: logger)
+      try await common.run([service], logger: logger) {
+        await reload.reload { service.reconfigure(Self.versioned($0.queue)) }
+      }
     }
+  }
+
+  private static func versioned(_ configuration: QueueConfiguration) -> QueueConfiguration {
+    var configuration = configuration
+    configuration.version = Rerankd.version
+    return configuration
   }
 }
 
@@ -47,33 +58,32 @@ struct QueueOptions: ParsableArguments {
       """)
   var insecure = false
 
-  func applied(to configuration: QueueConfiguration) throws -> QueueConfiguration {
-    var configuration = configuration
-    configuration.ledger.path = ledger ?? configuration.ledger.path
-    configuration.shard = shard ?? configuration.shard
-    configuration.shell.producersEndpoint =
-      producerEndpoint ?? configuration.shell.producersEndpoint
-    configuration.shell.workersEndpoint = workerEndpoint ?? configuration.shell.workersEndpoint
-    if let intakeEndpoint { configuration.shell.setBareEndpoint(intakeEndpoint) }
-    configuration.shell.insecureListenConfirmed = insecure
-    configuration.version = Rerankd.version
-    if let problem = configuration.firstProblem {
-      throw ConfigurationError(key: "queue.\(problem.key)", message: problem.message)
+  private var options: [(flag: String, key: String, value: String?)] {
+    [
+      ("--ledger", "queue.ledger.path", ledger),
+      ("--producer-endpoint", "queue.sockets.producers", producerEndpoint),
+      ("--worker-endpoint", "queue.sockets.workers", workerEndpoint),
+      ("--intake-endpoint", "queue.sockets.intake", intakeEndpoint),
+      ("--shard", "queue.shard", shard.map { "\($0)" }),
+    ]
+  }
+
+  var flags: [FlagValue] {
+    options.compactMap { option in
+      option.value.map { FlagValue(option.flag, for: option.key, $0) }
     }
-    return configuration
+  }
+
+  func layers(
+    _ common: CommonOptions, _ roles: Set<ConfigurationRole>, _ others: [FlagValue] = []
+  ) -> ConfigurationLayers {
+    var layers = common.layers(roles, flags + others)
+    layers.insecureListenConfirmed = insecure
+    return layers
   }
 
   /// The same flags for a child process.
   var arguments: [String] {
-    var arguments: [String] = []
-    let options: [(String, String?)] = [
-      ("--ledger", ledger), ("--producer-endpoint", producerEndpoint),
-      ("--worker-endpoint", workerEndpoint), ("--intake-endpoint", intakeEndpoint),
-      ("--shard", shard.map { "\($0)" }),
-    ]
-    for (name, value) in options {
-      if let value { arguments += [name, value] }
-    }
-    return insecure ? arguments + ["--insecure"] : arguments
+    flags.flatMap { [$0.flag, $0.value] } + (insecure ? ["--insecure"] : [])
   }
 }

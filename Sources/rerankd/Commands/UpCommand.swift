@@ -1,10 +1,13 @@
 import ArgumentParser
+import CallTransport
 import Foundation
 import GatewayRole
 import Logging
 import QueueRole
+import RerankdClient
 import ServiceLifecycle
 import Settings
+import Synchronization
 import WorkerRole
 
 struct UpCommand: AsyncParsableCommand {
@@ -14,7 +17,8 @@ struct UpCommand: AsyncParsableCommand {
     discussion: """
       Each is a process of its own, started again with backoff when it ends by itself. SIGTERM or
       Ctrl-C ends the gateway first, then the workers, which finish or give back what they hold, and
-      then the queue. --no-gateway serves no HTTP.
+      then the queue; a second one does not wait. --no-gateway serves no HTTP. SIGHUP reads the
+      settings anew, here and in every process. rerankctl workers scale N has N workers run.
       """)
 
   @OptionGroup var common: CommonOptions
@@ -24,72 +28,97 @@ struct UpCommand: AsyncParsableCommand {
   @Flag(help: "Serve no HTTP.")
   var noGateway = false
 
-  @Option(help: "Worker processes.")
-  var workers = 1
+  @Option(help: "Worker processes; rerankctl workers scale changes it.")
+  var workers: Int?
 
   @Option(help: "Threads of each worker's embedded engine.")
   var lanes: Int?
 
-  static let workersMax = 256
-
   func run() async throws {
     try await reportingFailures {
-      guard (1...Self.workersMax).contains(workers) else {
-        throw ConfigurationError(key: "--workers", message: "must be from 1 to \(Self.workersMax)")
-      }
-      let logger = try common.logger("rerankd.up")
+      let layers = queue.layers(
+        common, Set(ConfigurationRole.allCases).subtracting(noGateway ? [.gateway] : []), flags)
       // Read here as well, so that a wrong setting is said once and not by every child in a loop.
-      let configuration = try common.loadConfiguration()
-      let applied = try queue.applied(to: configuration.queue)
-      let workersEndpoint = applied.shell.workersEndpoint
-      guard !workersEndpoint.hasSuffix(":*") else {
+      let configuration = try DaemonConfiguration.load(layers)
+      let level = SharedLogLevel(configuration.log)
+      let logger = common.logger("rerankd.up", level)
+      let shell = configuration.queue.shell
+      guard !shell.workersEndpoint.hasSuffix(":*") else {
         throw ConfigurationError(
-          key: "--worker-endpoint", message: "needs a port that the workers can be told")
+          key: "queue.sockets.workers", message: "needs a port that the workers can be told")
       }
-      let producersEndpoint = applied.shell.producersEndpoint
-      guard noGateway || !producersEndpoint.hasSuffix(":*") else {
+      guard !shell.producersEndpoint.hasSuffix(":*") else {
         throw ConfigurationError(
-          key: "--producer-endpoint", message: "needs a port that the gateway can be told")
+          key: "queue.sockets.producers", message: "needs a port that the gateway can be told")
       }
-      let shared = common.arguments + ["--supervised"]
-      let workerArguments =
-        ["worker", "--queue", workersEndpoint] + (lanes.map { ["--lanes", "\($0)"] } ?? [])
-      let gatewayGrace = try gateway.applied(to: configuration.gateway).shutdownGrace + .seconds(5)
-      let grace = configuration.worker.worker.shutdownGrace + .seconds(5)
-      let processes =
-        [process("queue", ["queue"] + queue.arguments + shared, grace: .seconds(15), logger)]
-        + (1...workers).map {
-          process("worker-\($0)", workerArguments + shared, grace: grace, logger)
-        }
-      let http = process(
-        "gateway", ["gateway", "--queue", producersEndpoint] + gateway.arguments + shared,
-        grace: gatewayGrace, logger)
+      let queueProcess = process("queue", ["queue"] + queue.arguments, .seconds(15), logger)
+      let fleet = workers(configuration, logger)
+      let gatewayProcess = process(
+        "gateway", ["gateway", "--queue", shell.producersEndpoint] + gateway.arguments,
+        configuration.gateway.shutdownGrace + .seconds(5), logger)
+      let servesGateway = configuration.up.servesGateway
+      var client = try ClientConfiguration(endpoint: shell.producersEndpoint)
+      client.connection.security = configuration.gateway.queue.connection.security
       // The group ends in reverse order: the gateway, all workers together, then the queue.
-      try await common.run(
-        [processes[0], SupervisedGroup(processes: Array(processes.dropFirst()))]
-          + (noGateway ? [] : [http]), logger: logger)
+      let services: [any Service] =
+        [queueProcess, SupervisorReports(client: client, fleet: fleet, logger: logger), fleet]
+        + (servesGateway ? [gatewayProcess] : [])
+      let reload = SettingsReload(
+        layers, running: configuration, role: .supervisor, level: level, logger: logger)
+      let formerWorkers = Mutex(configuration.up.workers)
+      try await common.run(services, logger: logger) {
+        let isRight = await reload.reload { new in
+          fleet.limit(workersMax: new.up.workersMax, crashesMax: new.up.crashesMax)
+          // Only where the file says another number than before: what an operator asked for since
+          // then stays.
+          let isNew = formerWorkers.withLock { former in
+            defer { former = new.up.workers }
+            return former != new.up.workers
+          }
+          if isNew { fleet.want(new.up.workers) }
+        }
+        guard isRight else { return }
+        queueProcess.hangUp()
+        fleet.hangUp()
+        gatewayProcess.hangUp()
+      }
+    }
+  }
+
+  private var flags: [FlagValue] {
+    gateway.flags
+      + (workers.map { [FlagValue("--workers", for: "up.workers", "\($0)")] } ?? [])
+      + (lanes.map { [FlagValue("--lanes", for: "worker.lanes", "\($0)")] } ?? [])
+      + (noGateway ? [FlagValue("--no-gateway", for: "up.gateway", "false")] : [])
+  }
+
+  private func workers(_ configuration: DaemonConfiguration, _ logger: Logger) -> WorkerFleet {
+    let arguments =
+      ["worker", "--queue", configuration.queue.shell.workersEndpoint]
+      + (lanes.map { ["--lanes", "\($0)"] } ?? []) + shared
+    let grace = configuration.worker.worker.shutdownGrace + .seconds(5)
+    let up = configuration.up
+    return WorkerFleet(
+      workers: up.workers, workersMax: up.workersMax, crashesMax: up.crashesMax, logger: logger
+    ) { number in
+      ChildRun(
+        name: "worker-\(number)", executable: CommandLine.executablePath, arguments: arguments,
+        grace: grace, logger: logger)
     }
   }
 
   private func process(
-    _ name: String, _ arguments: [String], grace: Duration, _ logger: Logger
+    _ name: String, _ arguments: [String], _ grace: Duration, _ logger: Logger
   ) -> SupervisedProcess {
-    SupervisedProcess(
-      name: name, executable: CommandLine.executablePath, arguments: arguments, grace: grace,
-      logger: logger)
-  }
-}
-
-/// Several processes that run, and end, at the same time.
-struct SupervisedGroup: Service {
-  var processes: [SupervisedProcess]
-
-  func run() async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for process in processes { group.addTask { try await process.run() } }
-      try await group.waitForAll()
+    let arguments = arguments + shared
+    return SupervisedProcess(name: name, logger: logger) {
+      ChildRun(
+        name: name, executable: CommandLine.executablePath, arguments: arguments, grace: grace,
+        logger: logger)
     }
   }
+
+  private var shared: [String] { common.arguments + ["--supervised"] }
 }
 
 extension CommonOptions {

@@ -28,32 +28,34 @@ struct WorkerCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await reportingFailures {
-      let logger = try common.logger("rerankd.worker")
-      let configuration = try common.loadConfiguration()
-      let settings = try applied(to: configuration.worker)
+      let layers = common.layers([.worker], flags)
+      let configuration = try DaemonConfiguration.load(layers)
+      let level = SharedLogLevel(configuration.log)
+      let logger = common.logger("rerankd.worker", level)
+      let settings = configuration.worker
       let engines = try EngineSet(
         configuration, embedded: settings.embedded, environment: common.environment, logger: logger)
+      let reload = SettingsReload(
+        layers, running: configuration, role: .worker, level: level, logger: logger)
       let end = await Result.catching {
         try await common.run(
-          workers(settings, engines: engines.engines, logger), logger: logger)
+          workers(settings, engines: engines.engines, logger), logger: logger
+        ) { await reload.reload { _ in } }
       }
       await engines.shutdown()
       try end.get()
     }
   }
 
-  private func applied(to settings: WorkerSettings) throws -> WorkerSettings {
-    var settings = settings
-    if !queue.isEmpty { settings.queues = queue }
-    if let id { settings.worker.workerID = id }
-    if let lanes {
-      guard (1...1024).contains(lanes) else {
-        throw ConfigurationError(key: "--lanes", message: "must be from 1 to 1024")
-      }
-      settings.embedded.laneCount = lanes
+  private var flags: [FlagValue] {
+    let options: [(String, String, String?)] = [
+      ("--queue", "worker.queues", queue.isEmpty ? nil : queue.joined(separator: ",")),
+      ("--id", "worker.id", id), ("--lanes", "worker.lanes", lanes.map { "\($0)" }),
+      ("--credit-jobs", "worker.credit_jobs", creditJobs.map { "\($0)" }),
+    ]
+    return options.compactMap { flag, key, value in
+      value.map { FlagValue(flag, for: key, $0) }
     }
-    if let creditJobs { settings.worker.creditJobs = creditJobs }
-    return settings
   }
 
   /// One worker a shard. The credit is split over them, so that the sum is what the machine can hold.
@@ -61,10 +63,6 @@ struct WorkerCommand: AsyncParsableCommand {
     _ settings: WorkerSettings, engines: [any RerankEngine], _ logger: Logger
   ) throws -> [Worker] {
     let shards = settings.queues.count
-    guard settings.worker.creditJobs >= shards else {
-      throw ConfigurationError(
-        key: "worker.credit_jobs", message: "must be at least the number of queues, \(shards)")
-    }
     return try settings.queues.enumerated().map { index, endpoint in
       var worker = settings.worker
       worker.creditJobs = settings.worker.creditJobs / shards

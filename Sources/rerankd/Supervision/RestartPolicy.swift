@@ -5,7 +5,8 @@ struct RestartPolicy: Sendable, Equatable {
   var longest: Duration = .seconds(30)
   /// A process that ran this long was well: its next failure counts as the first.
   var settledAfter: Duration = .seconds(60)
-  private var failures = 0
+  /// Ends in a row, none after a run that counts as well.
+  private(set) var failures = 0
 
   init() {}
 

@@ -1,22 +1,21 @@
 import Logging
 import ServiceLifecycle
-import Subprocess
-import SystemPackage
+import Synchronization
 
 /// One child process that is to run for as long as the supervisor does: started again with backoff
 /// when it ends by itself, asked by SIGTERM to end when the supervisor ends, and ended by force when
-/// it does not do so in time. What it writes to its standard error goes to ours, line by line.
-///
-/// The child holds the reading end of a pipe as its standard input. Should the supervisor be killed,
-/// the pipe closes, and the child, started with `--supervised`, ends as by SIGTERM.
-struct SupervisedProcess: Service {
-  /// "queue" or "worker-1".
-  var name: String
-  var executable: String
-  var arguments: [String]
-  /// From SIGTERM to SIGKILL.
-  var grace: Duration
-  var logger: Logger
+/// it does not do so in time.
+final class SupervisedProcess: Service {
+  private let name: String
+  private let makeRun: @Sendable () -> ChildRun
+  private let logger: Logger
+  private let current = Mutex<ChildRun?>(nil)
+
+  init(name: String, logger: Logger, makeRun: @escaping @Sendable () -> ChildRun) {
+    self.name = name
+    self.logger = logger
+    self.makeRun = makeRun
+  }
 
   func run() async throws {
     var policy = RestartPolicy()
@@ -30,36 +29,28 @@ struct SupervisedProcess: Service {
     }
   }
 
-  /// - Returns: how the child ended, as a sentence's part.
-  private func runOnce() async -> String {
-    var options = PlatformOptions()
-    // A group of its own: a Ctrl-C reaches the supervisor alone, which ends its children in order.
-    options.processGroupID = 0
-    options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: grace)]
-    do {
-      let result = try await Subprocess.run(
-        .path(FilePath(executable)), arguments: .init(arguments), platformOptions: options,
-        input: .inputWriter, output: .discarded, error: .sequence
-      ) { execution in
-        logger.info("\(name) started", metadata: ["pid": "\(execution.processIdentifier)"])
-        try await relayErrorLines(of: execution)
-      }
-      return "\(result.terminationStatus)"
-    } catch {
-      return "\(error)"
-    }
+  func hangUp() {
+    current.withLock { $0 }?.hangUp()
   }
 
-  /// Returns when the child has closed its standard error, which is when it has ended.
-  private func relayErrorLines(
-    of execution: Execution<CustomWriteInput, DiscardedOutput, SequenceOutput>
-  ) async throws {
-    try await withGracefulShutdownHandler {
-      for try await line in execution.standardError.strings() {
-        StandardErrorStream.shared.write(line: "[\(name)] \(line)")
+  private func runOnce() async -> String {
+    let child = makeRun()
+    current.withLock { $0 = child }
+    defer { current.withLock { $0 = nil } }
+    return await withGracefulShutdownHandler {
+      await withTaskGroup(of: String?.self) { group in
+        group.addTask { await child.run() }
+        group.addTask {
+          try? await gracefulShutdown()
+          await child.enforceEnd()
+          return nil
+        }
+        defer { group.cancelAll() }
+        for await end in group { if let end { return end } }
+        return "without a word"
       }
     } onGracefulShutdown: {
-      try? execution.send(signal: .terminate)
+      child.end()
     }
   }
 }

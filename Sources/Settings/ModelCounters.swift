@@ -1,23 +1,22 @@
 import EmbeddedEngine
-import GatewayRole
+package import GatewayRole
 import Scoring
-import Settings
 import Synchronization
 import Tokenization
 
 /// How the tokens of the catalogue's models are counted where no engine runs: each model's
 /// tokenizer is loaded when it is first asked for, and kept.
-final class ModelCounters: Sendable {
+package final class ModelCounters: Sendable {
   private let models: [ModelSettings]
   private let loaded = Mutex<[String: any TokenCounter]>([:])
 
-  init(_ models: [ModelSettings]) {
+  package init(_ models: [ModelSettings]) {
     self.models = models
   }
 
   /// - Returns: nil for a model that is not in the catalogue.
   /// - Throws: what the tokenizer's folder has wrong.
-  func model(_ name: String) throws -> CountedModel? {
+  package func model(_ name: String) throws -> CountedModel? {
     guard let settings = models.first(where: { $0.name == name }) else { return nil }
     let counter = try loaded.withLock { loaded in
       if let counter = loaded[name] { return counter }

@@ -1,0 +1,12 @@
+/// The section `log`.
+package struct LogSettings: Sendable, Equatable {
+  package enum Level: String, Sendable, CaseIterable {
+    case trace, debug, info, notice, warning, error, critical
+  }
+
+  package var level = Level.notice
+
+  init(_ section: ConfigurationSection) {
+    section.choice("level", into: &level)
+  }
+}
