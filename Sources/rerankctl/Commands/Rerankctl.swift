@@ -22,6 +22,6 @@ struct Rerankctl: AsyncParsableCommand {
     subcommands: [
       RerankCommand.self, SubmitCommand.self, ResultsCommand.self, StatusCommand.self,
       JobsCommand.self, WorkersCommand.self, ModelsCommand.self, BackendsCommand.self,
-      EvalCommand.self,
+      ConfigCommand.self, EvalCommand.self,
     ])
 }
