@@ -48,6 +48,11 @@ final class LedgerWriter {
             PRAGMA cache_size = -65536;
             PRAGMA mmap_size = 0;
             """)
+        // The switch to WAL may fail after it was announced, when its statement is reset.
+        guard try String.fetchOne(database, sql: "PRAGMA journal_mode") == "wal" else {
+          throw LedgerError(
+            .io, "\(path) cannot be switched to WAL: check the volume and the system's log")
+        }
         sqlite3_wal_hook(
           database.sqliteConnection,
           { gauge, _, _, frames in
