@@ -17,7 +17,7 @@ import Testing
   }
 
   /// Seeds that once showed a fault of the queue.
-  @Test(arguments: [1, 1_945, 2_814, 4_193, 4_253] as [UInt64])
+  @Test(arguments: [1, 1_945, 2_814, 4_193, 4_253, 21_750] as [UInt64])
   func faultsFoundBeforeStayMended(_ seed: UInt64) {
     let outcome = Simulation().run(seed: seed)
     #expect(outcome.problem == nil)

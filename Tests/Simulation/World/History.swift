@@ -38,6 +38,8 @@ final class History {
   // Of the apply that runs, and of the turns before it.
   var setAside: Set<JobID> = []
   var passedOver: [String: [String: Int]] = [:]
+  /// The most timers that there was a use for so far, in the process that runs.
+  var timersMax = 0
 
   private(set) var counts = Counts()
 
