@@ -67,4 +67,26 @@ extension QueueCore {
     }
     return problems
   }
+
+  /// Of a process that has ended: its parts refer to one another, which a process's end would end.
+  func unlink() {
+    for job in jobs.values { job.phase = .ended }
+    for model in models {
+      // The heap behind it forgets what is not ready.
+      _ = model.oldestReadySinceMs
+      model.fallbacks = []
+      model.standsInFor = []
+      model.workers = []
+      model.setAside = nil
+      model.ready = ReadyQueue()
+      model.divertible = ReadyQueue()
+      model.diverted = ReadyQueue()
+    }
+    for backend in backends {
+      backend.models = []
+      backend.waiting = PermitLine()
+    }
+    for session in sessions.values { session.permits = [:] }
+    for channel in channels.values { channel.ready = Fifo() }
+  }
 }

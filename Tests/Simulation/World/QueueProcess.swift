@@ -78,6 +78,8 @@ final class QueueProcess {
   func die() {
     isAlive = false
     for link in openLinks { link.closeByQueue() }
+    links = [:]
+    core.unlink()
   }
 
   func stop(untilMs: Int64) {
