@@ -122,7 +122,7 @@ extension History {
   private func check(_ job: LedgerImage.JobImage, _ world: World) {
     let id = job.record.id
     let state = job.record.state
-    observe(id, state.state, attempts: state.attempt, "on disk", world)
+    observe(id, state.state, attempts: state.attempt, Self.disk, world)
     let successes = job.attempts.values.count { $0.end == .succeeded }
     if successes != (state.state == .succeeded ? 1 : 0) {
       world.fail("job \(id) is \(state.state) with \(successes) successes")

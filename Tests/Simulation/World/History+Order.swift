@@ -22,6 +22,8 @@ extension History {
       if lease.model !== job.model, !job.record.allowFallback {
         world.fail("job \(job.id) goes to a fallback that it does not allow")
       }
+      // Whichever way it was chosen, its tenant has been served.
+      passedOver["\(job.model.name) \(job.tenant.name)"] = nil
       guard lease.model === job.model, !job.mayFallBack, !setAside.contains(job.id) else { continue }
       let firsts = firstReady(of: job.model, in: core)
       let key =

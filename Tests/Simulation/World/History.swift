@@ -49,6 +49,8 @@ final class History {
     var deliveries = 0
   }
 
+  static let disk = "on disk"
+
   // MARK: Producers
 
   /// - Parameter key: what the job was submitted under.
@@ -60,7 +62,8 @@ final class History {
       return
     }
     let key = TenantName(tenant: job.tenant, name: name)
-    if let known = keys[key], known != id, !mayBeForgotten(known) {
+    // Answers overtake one another: the older of the two is the one that may have been removed.
+    if let known = keys[key], known != id, !mayBeForgotten(min(known, id)) {
       world.fail("key \(name) of \(job.tenant) is job \(known) and job \(id)")
     }
     if keys[key] == id, hashes[key] != hash {
@@ -77,6 +80,8 @@ final class History {
 
   /// A job's state as somebody was told, or as the disk has it.
   func observe(_ id: JobID, _ state: JobState, attempts: UInt32, _ source: String, _ world: World) {
+    // Of a job that was brought back, what somebody is told may be older than what is known.
+    if retried.contains(id), source != Self.disk { return }
     let known = ended[id]
     guard state.isTerminal else {
       if let known, known.state == .succeeded || !retried.contains(id) {
