@@ -35,11 +35,7 @@ extension CallMultiplexer {
     case .opening(let since):
       guard now - since >= configuration.connectTimeout else { break }
       actions += lose(now)
-      actions += failAll(
-        CallError(
-          .unavailable,
-          "no queue answers at \(configuration.endpoint): is `rerankd queue` running?",
-          reason: "NO_QUEUE"))
+      actions += failAll(noQueue)
     case .up:
       guard now - lastHeard >= silenceMax else {
         let quiet = min(lastHeard, lastSent)
@@ -75,6 +71,13 @@ extension CallMultiplexer {
       case .lost(let opensAt): opensAt
       }
     return min(next, earliestDeadline)
+  }
+
+  var noQueue: CallError {
+    CallError(
+      .unavailable,
+      "no queue answers at \(configuration.endpoint): is `rerankd up` or `rerankd queue` running?",
+      reason: "NO_QUEUE")
   }
 
   private var silenceMax: Duration {

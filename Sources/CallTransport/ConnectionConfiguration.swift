@@ -13,6 +13,9 @@ public struct ConnectionConfiguration: Sendable {
   public var silentIntervalsMax = 4
   /// A new connection on which nothing was heard by then is lost, and its calls fail.
   public var connectTimeout: Duration = .seconds(3)
+  /// Fails waiting calls at once when nothing listens at the endpoint, instead of giving a queue
+  /// that is just starting ``connectTimeout``: for programs that a person waits for.
+  public var failsWhenUnreachable = false
   /// Before a lost connection is opened anew: random up to this, doubled with every failure in a
   /// row…
   public var reopenBackoff: Duration = .milliseconds(50)

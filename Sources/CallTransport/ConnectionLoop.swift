@@ -112,6 +112,7 @@ final class ConnectionLoop {
   private func cause(of event: SocketMonitor.Event) -> CallMultiplexer.Disconnection? {
     switch event {
     case .ready: nil
+    case .unreachable: configuration.failsWhenUnreachable ? .failed(multiplexer.noQueue) : nil
     case .disconnected: .broken
     case .handshakeFailed:
       .failed(

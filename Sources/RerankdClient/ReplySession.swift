@@ -77,8 +77,12 @@ final class ReplySession: Sendable {
 
   /// A queue that has answered before is taken to be restarting.
   func mayReattach(after error: CallError) -> Bool {
-    error.code == .unavailable
-      && (error.details.reason != "NO_QUEUE" || state.withLock(\.hasBeenAnswered))
+    guard error.code == .unavailable else { return false }
+    return state.withLock { state in
+      // Whatever else it says, there was a queue.
+      if error.details.reason != "NO_QUEUE" { state.hasBeenAnswered = true }
+      return state.hasBeenAnswered
+    }
   }
 
   func acknowledge(_ jobID: UInt64) async {

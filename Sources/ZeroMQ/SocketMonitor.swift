@@ -11,11 +11,14 @@ public final class SocketMonitor {
     case handshakeFailed
     /// The peer's CURVE key was refused.
     case authenticationFailed
+    /// Nothing listens there, or no way leads there; libzmq tries again after a while.
+    case unreachable
   }
 
   private static let watched =
     ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
+    | ZMQ_EVENT_CONNECT_RETRIED
 
   /// To be added to the owner's `Poller`.
   public let socket: Socket
@@ -47,6 +50,7 @@ public final class SocketMonitor {
       case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return .authenticationFailed
       case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         return .handshakeFailed
+      case ZMQ_EVENT_CONNECT_RETRIED: return .unreachable
       default: continue
       }
     }

@@ -89,7 +89,21 @@ import ZeroMQ
     }
     #expect(error?.code == .unavailable)
     #expect(
-      error?.message == "no queue answers at tcp://127.0.0.1:1: is `rerankd queue` running?")
+      error?.message
+        == "no queue answers at tcp://127.0.0.1:1: is `rerankd up` or `rerankd queue` running?")
+    await connection.close()
+  }
+
+  @Test(arguments: ["tcp://127.0.0.1:1", "ipc:///tmp/rerankd-no-such-folder/queue"])
+  func whoeverDoesNotWaitForAQueueHearsAtOnceThatThereIsNone(endpoint: String) async throws {
+    var configuration = quick(try Endpoint(endpoint))
+    configuration.connectTimeout = .seconds(600)
+    configuration.failsWhenUnreachable = true
+    let connection = try CallConnection(configuration)
+    let error = await #expect(throws: CallError.self) {
+      try await connection.call(.submit, [], timeout: nil)
+    }
+    #expect(error?.details.reason == "NO_QUEUE")
     await connection.close()
   }
 

@@ -138,6 +138,19 @@ import ZeroMQ
     await client.close()
   }
 
+  /// Its keys would make the call repeatable; but the queue will not take the job a moment later.
+  @Test func drainingQueueIsAnErrorAtOnce() async throws {
+    let refusal = CallError(.unavailable, "the queue is draining", reason: "DRAINING")
+    let queue = try ScriptedQueue {
+      [Envelope(callID: $0.callID, .status(refusal.status, payload: nil))]
+    }
+    let client = try client(of: queue.endpoint)
+    let error = await #expect(throws: CallError.self) { try await client.rerank(job("x")) }
+    #expect(error?.details.reason == "DRAINING")
+    #expect(queue.arrivals.count { $0.envelope.calls(.rerank) } == 1)
+    await client.close()
+  }
+
   @Test func timeThatRanOutOverAnAbsentQueueSaysSo() async throws {
     let queue = try FakeJobs().queue()
     let client = try client(of: queue.endpoint)
