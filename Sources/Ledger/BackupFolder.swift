@@ -79,7 +79,7 @@ struct BackupFolder {
     guard freeBytes >= bytes else {
       throw LedgerError(
         .full,
-        "\(path) has \(freeBytes) bytes left, and a backup takes about \(bytes): make room, or keep "
+        "\(path) has \(freeBytes) bytes left, and a backup takes, with the reserve, \(bytes): make room, or keep "
           + "fewer")
     }
   }

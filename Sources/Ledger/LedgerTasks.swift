@@ -83,7 +83,7 @@ final class LedgerTasks: Sendable {
     let folder = BackupFolder(path: folderPath, shard: shard)
     let path = try name.map { name throws(LedgerError) in try folder.file(named: name) }
       ?? folder.file(atMs: clock.nowMs)
-    try folder.prepare(bytes: LedgerFile.size(self.path))
+    try folder.prepare(bytes: LedgerFile.size(self.path) + configuration.freeBytesReserve)
     let start = DispatchTime.now().uptimeNanoseconds
     let (bytes, jobs) = try read { read throws(LedgerError) in try BackupFile.write(read, to: path) }
     let nanoseconds = DispatchTime.now().uptimeNanoseconds - start

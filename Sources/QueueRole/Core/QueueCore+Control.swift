@@ -146,7 +146,7 @@ extension QueueCore {
     calls[call] = .batch(batch)
     for (index, id) in ids.enumerated() {
       if id.shard == shard {
-        retriesUnderWay += 1
+        changesUnderWay += 1
         effects.append(.write(.spareJob(id, true)))
         read(
           .job(id, withRequest: false, withAttempts: false), for: .retry(batch, index: index, id))
@@ -159,11 +159,7 @@ extension QueueCore {
   func settle(
     _ batch: JobBatch<SubmitOutcome>, _ index: Int, retry id: JobID, _ result: LedgerReadResult
   ) {
-    let isPurged = purgedMeanwhile.contains(id)
-    retriesUnderWay -= 1
-    if retriesUnderWay == 0 { purgedMeanwhile = [] }
     switch result {
-    case .job where isPurged: settle(batch, index) { $0.error = unknownJob(id).status }
     case .job(let stored?):
       if let error = refusal(ofRetry: stored.record) {
         settle(batch, index) { $0.error = error.status }
@@ -195,6 +191,7 @@ extension QueueCore {
   /// its attempts numbered on.
   private func revive(_ ended: JobRecord) {
     guard let model = modelsByName[ended.model] else { return }
+    noteChange(of: ended.id)
     if let delivery = deliveries[ended.id] { withdraw(delivery) }
     var record = ended
     record.state = JobStateRecord(

@@ -25,6 +25,7 @@ extension QueueCore {
       if let job = jobs[id] {
         settle(batch, index, kind, live: job)
       } else if id.shard == shard {
+        changesUnderWay += 1
         read(
           .job(id, withRequest: false, withAttempts: false),
           for: .action(kind, batch, index: index, id))
@@ -51,7 +52,7 @@ extension QueueCore {
     _ batch: JobBatch<JobAction>, _ index: Int, _ kind: JobAction.Kind, _ id: JobID,
     _ result: LedgerReadResult
   ) {
-    // Memory knows better than the read: the job may have been brought back, or purged, since.
+    // Memory knows better than the read: the job may have been brought back since.
     if let job = jobs[id] { return settle(batch, index, kind, live: job) }
     switch result {
     case .job(let stored?): settle(batch, index, kind, ended: stored)
@@ -83,9 +84,29 @@ extension QueueCore {
 
   private func purge(_ id: JobID) {
     if let delivery = deliveries[id] { withdraw(delivery) }
-    if retriesUnderWay > 0 { purgedMeanwhile.insert(id) }
+    noteChange(of: id)
     effects.append(.write(.removeJob(id)))
     effects.append(.forgetResult(id))
+  }
+
+  /// An ended job was brought back or removed: reads that were asked before show it as it was.
+  func noteChange(of id: JobID) {
+    if changesUnderWay > 0 { changedMeanwhile[id] = ReadTicket(rawValue: nextTicket) }
+  }
+
+  /// - Returns: whether it can be told how the job is that is to be changed: the read shows it, or
+  ///   memory does.
+  func endChange(of id: JobID, _ ticket: ReadTicket) -> Bool {
+    let isCurrent = changedMeanwhile[id].map { $0.rawValue <= ticket.rawValue } ?? true
+    changesUnderWay -= 1
+    if changesUnderWay == 0 { changedMeanwhile = [:] }
+    return isCurrent || jobs[id] != nil
+  }
+
+  func changedMeanwhile(_ id: JobID) -> CallError {
+    CallError(
+      .unavailable, "job \(id) was changed by another call meanwhile; look at it again",
+      reason: "JOB_CHANGED", resource: "\(id)")
   }
 
   private func refuse(

@@ -20,8 +20,17 @@ extension QueueCore {
     case .key(let lookup): take(lookup, result)
     case .retry(let batch, let index, let id):
       defer { effects.append(.write(.spareJob(id, false))) }
-      settle(batch, index, retry: id, result)
-    case .action(let kind, let batch, let index, let id): settle(batch, index, kind, id, result)
+      if endChange(of: id, ticket) {
+        settle(batch, index, retry: id, result)
+      } else {
+        settle(batch, index) { $0.error = changedMeanwhile(id).status }
+      }
+    case .action(let kind, let batch, let index, let id):
+      if endChange(of: id, ticket) {
+        settle(batch, index, kind, id, result)
+      } else {
+        settle(batch, index) { $0.error = changedMeanwhile(id).status }
+      }
     case .job(let call, let id, let wanted):
       guard close(call, ticket) else { return }
       // The job that a Rerank found ended may have been brought back meanwhile.

@@ -76,10 +76,10 @@ final class QueueCore {
   var backup = BackupRecord()
   /// nil: none is due, or one is under way.
   var backupDueMs: Int64?
-  /// Reads for retries that are not answered yet, and what was purged since the first of them was
-  /// asked: these show such a job as it was.
-  var retriesUnderWay = 0
-  var purgedMeanwhile: Set<JobID> = []
+  /// Reads of ended jobs that an operator wants to change, not answered yet; and, of the jobs that
+  /// were changed since the first of these was asked, the first read that shows it.
+  var changesUnderWay = 0
+  var changedMeanwhile: [JobID: ReadTicket] = [:]
   var acceptsSubmits = true
   var counters = Counters()
   var ledgerStatus = LedgerStatus()

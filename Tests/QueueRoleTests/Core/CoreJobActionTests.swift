@@ -90,7 +90,7 @@ import Testing
     #expect(queue.ledger.job(id) == nil)
   }
 
-  /// The retry's read was answered before the job went.
+  /// The ledger answered the retry's read before the job went.
   @Test func retryThatReadAPurgedJobDoesNotBringItBack() throws {
     let queue = CoreHarness()
     let id = try queue.submit(NewJob())
@@ -105,8 +105,8 @@ import Testing
     #expect(queue.ledger.job(id) == nil)
     let effects = queue.send(.read(ReadTicket(rawValue: 2), .job(stored)))
     let outcome = try effects.answer(to: retry, RetryJobsResponse.self).outcomes[0]
-    #expect(outcome.error.code == StatusCode.notFound.rawValue)
-    #expect(queue.core.jobs.isEmpty && queue.core.purgedMeanwhile.isEmpty)
+    #expect(outcome.error.details.reason == "JOB_CHANGED")
+    #expect(queue.core.jobs.isEmpty && queue.core.changedMeanwhile.isEmpty)
   }
 
   @Test func purgeThatReadAJobBeforeItsRetryLeavesIt() throws {
@@ -121,7 +121,27 @@ import Testing
     queue.send(.read(ReadTicket(rawValue: 1), .job(stored)))
     let effects = queue.send(.read(ReadTicket(rawValue: 2), .job(stored)))
     let outcome = try effects.answer(to: purge, PurgeJobsResponse.self).outcomes[0]
-    #expect(outcome.state == .ready && outcome.hasError)
+    #expect(outcome.state == .ready && outcome.error.details.reason == "JOB_STATE")
     #expect(queue.state(id)?.state == .ready)
+  }
+
+  /// Memory holds nothing of the job any more: it was brought back and has ended again.
+  @Test func retryThatReadAJobBeforeItSucceededLeavesIt() throws {
+    let queue = CoreHarness()
+    let worker = queue.attach()
+    let id = try queue.submit(NewJob(maxAttempts: 1))
+    queue.fail(worker.call, Lease(job: id, attempt: 1, epoch: 1))
+    let stored = try #require(queue.ledger.job(id))
+    queue.holdsReads = true
+    let second = queue.call()
+    queue.send(.retryJobs(queue.call(), [id]))
+    queue.send(.retryJobs(second, [id]))
+    queue.send(.read(ReadTicket(rawValue: 1), .job(stored)))
+    queue.complete(worker.call, Lease(job: id, attempt: 2, epoch: 1))
+    #expect(queue.state(id)?.state == .succeeded)
+    let effects = queue.send(.read(ReadTicket(rawValue: 2), .job(stored)))
+    let outcome = try effects.answer(to: second, RetryJobsResponse.self).outcomes[0]
+    #expect(outcome.error.details.reason == "JOB_CHANGED")
+    #expect(queue.state(id)?.state == .succeeded)
   }
 }

@@ -1,7 +1,7 @@
-import Ledger
 import RerankdProtocol
 import SwiftProtobuf
 
+@testable import Ledger
 @testable import QueueRole
 
 /// A world around one core, drawn from a seed.
@@ -43,7 +43,8 @@ final class CoreSimulation {
   private var nowMs: Int64 = 50_000
   private var wallMs: Int64 = 1_790_000_000_000
   private var lastCall: UInt64 = 0
-  private var reads: [(ReadTicket, LedgerRead)] = []
+  /// With the answer, where the ledger gives it early: it is late by the time it comes.
+  private var reads: [(ReadTicket, LedgerRead, LedgerReadResult?)] = []
   private var workers: [Worker]
   private var consumers: [CallRef: ConsumerModel] = [:]
   private var reranks: [CallRef] = []
@@ -53,6 +54,7 @@ final class CoreSimulation {
   private var lastPermit: UInt64 = 0
   private(set) var grants = 0
   private(set) var closings = 0
+  private(set) var purges = 0
 
   private static let tenants = ["a", "b", "c"]
   private static let channels = ["x", "y"]
@@ -106,7 +108,7 @@ final class CoreSimulation {
     case 78..<80: closeConsumer()
     case 80..<92: pass(ms: Int64(pick(chance(10) ? 40_000 : 1_500)))
     case 92..<95: answerReads()
-    case 95: retryJobs()
+    case 95: chance(50) ? retryJobs() : act()
     case 96: operate()
     case 97: apply(.space(acceptsSubmits: !chance(20)))
     case 98: endRerank()
@@ -153,8 +155,22 @@ final class CoreSimulation {
     apply(.retryJobs(newCall(), [id]))
   }
 
+  /// Cancels, or removes what has ended; and brings some of it back at the same time.
+  private func act() {
+    let ids = ledger.jobs.keys.sorted()
+    let chosen = (0..<1 + pick(4)).compactMap { _ in draw(ids) }
+    guard !chosen.isEmpty else { return }
+    if chance(30) { return apply(.cancelJobs(newCall(), chosen)) }
+    if chance(30) { apply(.retryJobs(newCall(), chosen)) }
+    apply(.purgeJobs(newCall(), chosen, undelivered: chance(50)))
+    if chance(30) { apply(.retryJobs(newCall(), chosen)) }
+  }
+
   private func operate() {
     apply(.setPaused(newCall(), chance(20)))
+    apply(.setDraining(newCall(), chance(10)))
+    for worker in workers { apply(.setWorkerPaused(newCall(), workerID: worker.name, chance(20))) }
+    if chance(20) { apply(.ledgerTask(newCall(), .check)) }
     if chance(30) { apply(.setBackendPaused(newCall(), backend: "hub", chance(40))) }
     if chance(20) { apply(.drainWorker(newCall(), workerID: draw(["w0", "w1", "w2"]))) }
     apply(.status(newCall()))
@@ -329,8 +345,8 @@ final class CoreSimulation {
 
   private func answerReads() {
     while !reads.isEmpty {
-      let (ticket, read) = reads.removeFirst()
-      apply(.read(ticket, ledger.answer(read)))
+      let (ticket, read, early) = reads.removeFirst()
+      apply(.read(ticket, early ?? ledger.answer(read)))
     }
   }
 
@@ -348,7 +364,10 @@ final class CoreSimulation {
     if keepsJournal { journal.append("\(effect)") }
     switch effect {
     case .write(let write): ledger.take(write)
-    case .read(let ticket, let read): reads.append((ticket, read))
+    case .read(let ticket, let read):
+      reads.append((ticket, read, isOfAJob(read) && chance(50) ? ledger.answer(read) : nil))
+    case .perform(let ticket, _):
+      apply(.performed(ticket, .failed(.check, LedgerError(.busy, "there is no file"))))
     case .answer(_, let message): note(message)
     case .fail(let call, _), .finish(let call):
       for index in workers.indices where workers[index].call == call {
@@ -392,7 +411,15 @@ final class CoreSimulation {
     }
   }
 
+  private func isOfAJob(_ read: LedgerRead) -> Bool {
+    if case .job = read { true } else { false }
+  }
+
   private func note(_ message: any Message) {
+    for purged in (message as? PurgeJobsResponse)?.outcomes ?? [] where !purged.hasError {
+      acknowledged.remove(JobID(rawValue: purged.jobID))
+      purges += 1
+    }
     let outcomes =
       (message as? SubmitResponse)?.outcomes ?? (message as? RetryJobsResponse)?.outcomes ?? []
     for outcome in outcomes where !outcome.hasError {
@@ -431,6 +458,8 @@ extension CoreSimulation {
     isFaulty = false
     apply(.space(acceptsSubmits: true))
     apply(.setPaused(newCall(), false))
+    apply(.setDraining(newCall(), false))
+    for worker in workers { apply(.setWorkerPaused(newCall(), workerID: worker.name, false)) }
     apply(.setBackendPaused(newCall(), backend: "hub", false))
     for tenant in Self.tenants {
       for channel in Self.channels {
@@ -551,8 +580,17 @@ extension QueueCore {
     }
     expect(
       grantedPermits.count == backends.reduce(0) { $0 + $1.granted }, "permits by their numbers")
+    expect(changesUnderWay > 0 || changedMeanwhile.isEmpty, "changes that nobody asks about")
     for model in models {
       let ready = jobs.values.filter { $0.model === model && $0.phase.isReady }
+      let oldestMs = ready.map(\.readySinceMs).min()
+      expect(model.oldestReadySinceMs == oldestMs, "the oldest ready job")
+      let priorities = Set(jobs.values.lazy.filter { $0.model === model }.map(\.record.priority))
+      expect(Set(model.depths.keys) == priorities, "the priorities of jobs")
+      for depth in model.depths.values {
+        let count = ready.count { $0.record.priority == depth.priority }
+        expect(depth.ready == count, "ready jobs of a priority")
+      }
       let queued = ready.filter { $0.readyKey != nil }
       let tenants = { (jobs: [Job]) in Set(jobs.map(\.tenant.name)).count }
       expect(model.ready.laneCount == tenants(queued.filter { !$0.isDiverted }), "ready lanes")

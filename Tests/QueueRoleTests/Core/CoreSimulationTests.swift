@@ -15,7 +15,7 @@ import Testing
     simulation.settle()
     #expect(simulation.problems.isEmpty, "seed \(seed): \(simulation.problems)")
     // It met what it is for.
-    #expect(simulation.grants > 0 && simulation.closings > 0)
+    #expect(simulation.grants > 0 && simulation.closings > 0 && simulation.purges > 0)
   }
 
   @Test(arguments: 101...108 as ClosedRange<UInt64>)
