@@ -136,7 +136,9 @@ extension History {
     if (state.state == .leased) != (state.workerID != nil) {
       world.fail("job \(id) is \(state.state) with worker \(state.workerID ?? "none")")
     }
-    if !state.isLive, job.partialScores != nil { world.fail("job \(id) has ended with scores left") }
+    if !state.isLive, job.partialScores != nil {
+      world.fail("job \(id) has ended with scores left")
+    }
     if let latest = job.attempts.keys.max(), latest > state.attempt {
       world.fail("job \(id) is at attempt \(state.attempt), and has a row of \(latest)")
     }

@@ -12,8 +12,8 @@ extension History {
     setAside = Set(core.models.compactMap { $0.setAside?.id })
   }
 
-  /// An assigned job comes before what its tenant has ready for the model; and no tenant whose first
-  /// job would have fitted as well is passed over for long.
+  /// An assigned job comes before what its tenant has ready for the model; and no tenant whose
+  /// first job would have fitted as well is passed over for long.
   func checkOrder(_ orders: [AssignmentOrder], _ core: QueueCore, _ world: World) {
     for order in orders {
       guard let job = core.jobs[order.lease.job], let lease = job.lease,
@@ -24,7 +24,8 @@ extension History {
       }
       // Whichever way it was chosen, its tenant has been served.
       passedOver["\(job.model.name) \(job.tenant.name)"] = nil
-      guard lease.model === job.model, !job.mayFallBack, !setAside.contains(job.id) else { continue }
+      guard lease.model === job.model, !job.mayFallBack, !setAside.contains(job.id)
+      else { continue }
       let firsts = firstReady(of: job.model, in: core)
       let key =
         job.readySinceMs - Int64(job.record.priority) * core.configuration.ageingMsPerPriority

@@ -9,8 +9,8 @@ protocol LinkClient: AnyObject {
   func lose(_ link: Link)
 }
 
-/// A connection to one process of the queue. What is sent on it arrives late, in order and once, or,
-/// when it breaks, not at all; different connections overtake one another.
+/// A connection to one process of the queue. What is sent on it arrives late, in order and once,
+/// or, when it breaks, not at all; different connections overtake one another.
 final class Link {
   let peer: PeerID
   let process: QueueProcess

@@ -24,9 +24,8 @@ extension QueueProcess {
       if endsCall { calls[instance.call] = nil }
     }
     // What ended meanwhile may have been removed.
-    if let job = batch.unreadable.first(where: { core.jobs[$0] != nil || core.deliveries[$0] != nil }),
-      !host.hasFailedReads
-    {
+    let isWanted = { [core] (id: JobID) in core.jobs[id] != nil || core.deliveries[id] != nil }
+    if let job = batch.unreadable.first(where: isWanted), !host.hasFailedReads {
       world.fail("a payload of job \(job) is not in the ledger")
     }
   }

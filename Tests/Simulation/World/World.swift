@@ -2,8 +2,8 @@ import RerankdProtocol
 
 @testable import QueueRole
 
-/// One queue with its disk, producers, workers, consumers and operators, drawn from a seed, in a time
-/// of their own: an event after the other, whichever is due first.
+/// One queue with its disk, producers, workers, consumers and operators, drawn from a seed, in a
+/// time of their own: an event after the other, whichever is due first.
 ///
 /// The queue is the real one but for its sockets, threads and clocks: `QueueCore`, the batches and
 /// drafts of its shell, the ledger on SQLite. The others are models that do what their real
