@@ -1,8 +1,10 @@
+public import CoreMetrics
 internal import Foundation
 internal import Ledger
 public import Logging
 public import ServiceLifecycle
 internal import Synchronization
+public import Tracing
 
 /// The queue: producers' jobs go in, workers are given them, outcomes come out, and the ledger
 /// remembers it all.
@@ -23,12 +25,24 @@ public final class QueueService: Service {
 
   private let configuration: QueueConfiguration
   private let logger: Logger
-  private let mailbox = LoopMailbox()
+  let metrics: QueueMetrics
+  private let tracer: any Tracer
+  let mailbox = LoopMailbox()
   private let state = Mutex(State.starting([]))
 
-  public init(configuration: QueueConfiguration, logger: Logger) {
+  /// - Parameter metrics: the process's factory by default; so with the tracer.
+  public init(
+    configuration: QueueConfiguration, metrics: any MetricsFactory = MetricsSystem.factory,
+    tracer: any Tracer = InstrumentationSystem.tracer, logger: Logger
+  ) {
     self.configuration = configuration
+    self.metrics = QueueMetrics(metrics)
+    self.tracer = tracer
     self.logger = logger
+  }
+
+  var isListening: Bool {
+    state.withLock { if case .ready = $0 { true } else { false } }
   }
 
   /// What the queue is bound to; waits until it is.
@@ -117,7 +131,8 @@ public final class QueueService: Service {
       throw QueueError(.socket, "the queue cannot listen", underlying: error)
     }
     let loop = QueueLoop(
-      configuration, core: core, ledger: ledger, sockets: sockets, mailbox: mailbox, logger: logger)
+      configuration, core: core, ledger: ledger, sockets: sockets, mailbox: mailbox, logger: logger,
+      metrics: metrics, tracer: tracer)
     let endpoints = sockets.endpoints
     logger.notice(
       "queue ready",

@@ -18,6 +18,10 @@ extension QueueCore {
   }
 
   func status(_ call: CallRef) {
+    effects.append(.answer(call, makeStatus()))
+  }
+
+  func makeStatus() -> StatusResponse {
     var response = StatusResponse()
     response.version = configuration.version
     response.shard = UInt32(shard)
@@ -38,7 +42,7 @@ extension QueueCore {
     response.latencies = models.compactMap { $0.latencies.summary(model: $0.name) }
     forgetSilentSupervisors()
     response.supervisors = knownSupervisors.map { status(of: $0) }
-    effects.append(.answer(call, response))
+    return response
   }
 
   private func status(of model: Model) -> ModelStatus {
@@ -66,6 +70,10 @@ extension QueueCore {
     }
     return status
   }
+
+  /// Of the attached workers together.
+  var creditJobs: Int { sessions.values.reduce(0) { $0 + Int($1.request.creditJobs) } }
+  var heldJobs: Int { sessions.values.reduce(0) { $0 + $1.held.count } }
 
   func listWorkers(_ call: CallRef) {
     var response = ListWorkersResponse()

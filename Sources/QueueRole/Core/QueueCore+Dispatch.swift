@@ -215,7 +215,7 @@ extension QueueCore {
         lease: Lease(job: job.id, attempt: lease.attempt, epoch: epoch), model: model.name,
         tenant: job.record.tenant, remainingMs: max(job.deadlineMs - nowMs, 0),
         bodyBytes: job.bodyBytes, traceparent: job.record.traceparent,
-        hasPartialScores: job.partialScoresAttempt > 0))
+        hasPartialScores: job.partialScoresAttempt > 0, waitedMs: nowMs - job.readySinceMs))
     touch(session)
     if case .probing(var probe, let reason) = model.backend.health {
       probe.job = job.id

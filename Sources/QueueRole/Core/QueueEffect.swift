@@ -52,6 +52,8 @@ struct AssignmentOrder: Sendable, Equatable {
   var traceparent: String?
   /// Whether the ledger has scores of an earlier attempt.
   var hasPartialScores: Bool
+  /// Since it was ready.
+  var waitedMs: Int64 = 0
 }
 
 /// Everything in it may be present at once.

@@ -7,6 +7,11 @@ struct LoopClock {
   private var random = SplitMix64(seed: .random(in: .min ... .max))
 
   static var monotonicMs: Int64 { milliseconds(CLOCK_MONOTONIC) }
+  static var monotonicNanoseconds: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
   static var wallMs: Int64 { milliseconds(CLOCK_REALTIME) }
 
   mutating func moment(atMs monotonicMs: Int64) -> Moment {

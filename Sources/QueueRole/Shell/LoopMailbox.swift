@@ -9,6 +9,8 @@ enum LoopEvent: Sendable {
   case performed(ReadTicket, LedgerTaskResult)
   case validated([IntakeResult])
   case configured(QueueConfiguration)
+  /// Somebody wants to know how the queue is.
+  case observe(@Sendable (QueueObservation) -> Void)
   case shutDown
 }
 

@@ -2,6 +2,7 @@ internal import Ledger
 internal import Logging
 internal import RerankdProtocol
 internal import SwiftProtobuf
+internal import TraceContext
 
 // From the core into the open batch.
 extension QueueLoop {
@@ -32,7 +33,9 @@ extension QueueLoop {
       tellWorker(call) { $0.add(notice) }
     case .assign(let call, let orders):
       guard peers.instance(of: call) != nil else { return }
+      let orders = waitSpans?.traced(orders) ?? orders
       for order in orders {
+        logAssignment(order)
         pipeline.open.needBody(order.lease.job, cached: bodies[order.lease.job])
         if order.hasPartialScores { pipeline.open.needPartialScores(order.lease.job) }
       }
@@ -52,6 +55,19 @@ extension QueueLoop {
     case .forgetResult(let job):
       results.remove(job)
     }
+  }
+
+  private func logAssignment(_ order: AssignmentOrder) {
+    guard logger.logLevel <= .debug else { return }
+    var metadata: Logger.Metadata = [
+      "job_id": "\(order.lease.job)", "attempt": "\(order.lease.attempt)",
+      "model": "\(order.model)",
+    ]
+    if let place = order.traceparent.flatMap({ TraceParent($0) }) {
+      metadata["trace_id"] = "\(place.traceID)"
+      metadata["span_id"] = "\(place.spanID)"
+    }
+    logger.debug("assigned", metadata: metadata)
   }
 
   /// Bodies and results pass by here on their way to the ledger, and will be sent soon.

@@ -60,7 +60,7 @@ extension QueueLoop {
   }
 
   /// The figures that only the shell has, for the status call that follows.
-  private func applyGauges() {
+  func applyGauges() {
     let status = ledger.status()
     var gauges = LedgerStatus()
     gauges.fileBytes = status.fileBytes

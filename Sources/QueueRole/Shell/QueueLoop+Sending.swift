@@ -8,10 +8,14 @@ extension QueueLoop {
   func commitAndSend() {
     repeat {
       if let commit = pipeline.seal(nowMs: nowMs, hurries: isClosing) {
-        let mailbox = mailbox
+        let (mailbox, metrics) = (mailbox, metrics)
+        let (writes, start) = (commit.writes.count, LoopClock.monotonicNanoseconds)
         ledger.commit(
           LedgerBatch(writes: commit.writes, reads: commit.reads),
-          onDurable: { mailbox.post(.durable(commit.sequence)) },
+          onDurable: {
+            mailbox.post(.durable(commit.sequence))
+            metrics.committed(writes: writes, sinceNanoseconds: start)
+          },
           onRead: { mailbox.post(.read(ticket: $0, $1)) })
       }
       // While the ledger syncs.

@@ -1,6 +1,8 @@
+internal import CoreMetrics
 internal import Ledger
 internal import Logging
 internal import RerankdProtocol
+internal import Tracing
 internal import ZeroMQ
 
 /// The queue's one loop, on one thread that owns the sockets and the core.
@@ -42,6 +44,9 @@ final class QueueLoop {
   var bodies: PayloadCache
   var results: PayloadCache
   var counters = ShellCounters()
+  let metrics: QueueMetrics
+  let waitSpans: WaitSpans?
+  private var turns = LoopTurns()
 
   /// What the peer table wants done, in order.
   var actions: [PeerAction] = []
@@ -63,10 +68,14 @@ final class QueueLoop {
 
   init(
     _ configuration: QueueConfiguration, core: QueueCore, ledger: Ledger, sockets: QueueSockets,
-    mailbox: LoopMailbox, logger: Logger
+    mailbox: LoopMailbox, logger: Logger,
+    metrics: QueueMetrics = QueueMetrics(NOOPMetricsHandler.instance),
+    tracer: any Tracer = NoOpTracer()
   ) {
     let shell = configuration.shell
     self.configuration = shell
+    self.metrics = metrics
+    waitSpans = WaitSpans(tracer)
     self.core = core
     self.ledger = ledger
     self.sockets = sockets
@@ -94,6 +103,7 @@ final class QueueLoop {
   func run() throws(ZeroMQError) {
     while phase != .ended {
       try wait()
+      turns.begin(atNanoseconds: LoopClock.monotonicNanoseconds)
       takeEvents()
       if phase == .serving, hasRoom { try drain() }
       checkDrained()
@@ -102,6 +112,7 @@ final class QueueLoop {
       performActions()
       commitAndSend()
       if case .closing(let untilMs) = phase { try advanceClosing(untilMs) }
+      turns.end(atNanoseconds: LoopClock.monotonicNanoseconds)
     }
     pushReplies.close()
   }
@@ -162,6 +173,12 @@ final class QueueLoop {
         validatorBytes -= results.reduce(0) { $0 + $1.bytes }
         checked += results
       case .configured(let new): apply(.configured(new))
+      case .observe(let take):
+        applyGauges()
+        take(
+          QueueObservation(
+            status: core.makeStatus(), creditJobs: core.creditJobs, heldJobs: core.heldJobs,
+            turns: turns.take()))
       case .shutDown:
         guard phase == .serving else { continue }
         peers.isClosing = true
