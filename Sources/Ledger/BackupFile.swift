@@ -93,7 +93,8 @@ enum BackupFile {
     }
     sqlite3_backup_finish(backup)
     guard result == SQLITE_DONE else {
-      throw LedgerError(sqlite: result, String(cString: sqlite3_errstr(result)), doing: "backing up")
+      throw LedgerError(
+        sqlite: result, String(cString: sqlite3_errstr(result)), doing: "backing up")
     }
   }
 

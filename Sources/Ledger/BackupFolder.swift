@@ -23,8 +23,8 @@ struct BackupFolder {
       throw LedgerError(
         .name,
         "\"\(name)\" is no name for a backup: 1 to \(LedgerBackupLimits.nameBytesMax) letters, "
-          + "digits, dots, hyphens and underscores, without a folder, not beginning with a dot or a "
-          + "hyphen and not ending in .part")
+          + "digits, dots, hyphens and underscores, without a folder, not beginning with a dot or "
+          + "a hyphen and not ending in .part")
     }
     return path + "/" + name
   }
@@ -79,8 +79,8 @@ struct BackupFolder {
     guard freeBytes >= bytes else {
       throw LedgerError(
         .full,
-        "\(path) has \(freeBytes) bytes left, and a backup takes, with the reserve, \(bytes): make room, or keep "
-          + "fewer")
+        "\(path) has \(freeBytes) bytes left, and a backup takes, with the reserve, \(bytes): make "
+          + "room, or keep fewer")
     }
   }
 

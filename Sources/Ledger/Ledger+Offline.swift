@@ -13,8 +13,8 @@ public struct LedgerRestoration: Sendable, Equatable {
   public var epoch: UInt64
 }
 
-/// For files that no queue has open. Each refuses a ledger whose queue runs (``LedgerError`` `.locked`):
-/// ask that queue instead.
+/// For files that no queue has open. Each refuses a ledger whose queue runs (``LedgerError``
+/// `.locked`): ask that queue instead.
 extension Ledger {
   /// Whether a ledger or a backup is sound. Reads all of it.
   public static func check(file path: String) throws(LedgerError) -> LedgerCheckReport {
@@ -30,14 +30,14 @@ extension Ledger {
 
   /// Makes a ledger of a backup.
   ///
-  /// The backup is checked first, then copied beside the ledger and made durable, and takes its name
-  /// last: until then nothing has changed. What was there keeps its content under a name with the
-  /// time in it.
+  /// The backup is checked first, then copied beside the ledger and made durable, and takes its
+  /// name last: until then nothing has changed. What was there keeps its content under a name with
+  /// the time in it.
   ///
   /// The jobs, ids and epochs that were given out after the backup are not in it. None of them is
-  /// ever given out again: the next job's number leaps by 2^40, which a queue that takes in a million
-  /// jobs a second needs 12 days to use up and one of 30,000 a second more than a year, and the epoch
-  /// by 2^32 openings. Of 48 bits of numbers that leaves room for 255 restorations. So a
+  /// ever given out again: the next job's number leaps by 2^40, which a queue that takes in a
+  /// million jobs a second needs 12 days to use up and one of 30,000 a second more than a year, and
+  /// the epoch by 2^32 openings. Of 48 bits of numbers that leaves room for 255 restorations. So a
   /// reply, an acknowledgement or a worker's outcome from the lost time meets no other job than its
   /// own, and no lease of it is in force.
   ///
@@ -63,7 +63,8 @@ extension Ledger {
     let isThere = access(target, F_OK) == 0
     guard !isThere || replacing else {
       throw LedgerError(
-        .exists, "\(path) is there already: restore to another path, or say that it is to be replaced")
+        .exists,
+        "\(path) is there already: restore to another path, or say that it is to be replaced")
     }
     let part = target + ".restored.part"
     defer { unlink(part) }
@@ -73,8 +74,8 @@ extension Ledger {
       if let problem = report.problems.first {
         throw LedgerError(
           .corrupt,
-          "\(backup) is not sound, and is not restored; \(report.problems.count) problems, the first: "
-            + problem)
+          "\(backup) is not sound, and is not restored; \(report.problems.count) problems, the "
+            + "first: \(problem)")
       }
       return try BackupFile.copy(read, to: part)
     }

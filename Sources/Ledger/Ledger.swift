@@ -26,12 +26,12 @@ import Foundation
 /// Never removed are jobs that have not ended, results not acknowledged, and jobs with a key, each
 /// of these before its stated age.
 ///
-/// **Looking after it.** Backups, checks and statistics run beside the commits, each on a thread and a
-/// read-only connection of its own (``perform(_:onEnd:)``). A backup is one snapshot, an integrity
-/// check too; all else reads in slices of less than a second. While a snapshot lasts the WAL cannot
-/// begin anew, so beyond a ceiling the work is given up. Files that no queue has open are checked
-/// (``check(file:)``), counted (``statistics(ofFile:)``) and restored (``restore(from:to:replacing:)``)
-/// without a ledger being opened.
+/// **Looking after it.** Backups, checks and statistics run beside the commits, each on a thread
+/// and a read-only connection of its own (``perform(_:onEnd:)``). A backup is one snapshot, an
+/// integrity check too; all else reads in slices of less than a second. While a snapshot lasts the
+/// WAL cannot begin anew, so beyond a ceiling the work is given up. Files that no queue has open
+/// are checked (``check(file:)``), counted (``statistics(ofFile:)``) and restored
+/// (``restore(from:to:replacing:)``) without a ledger being opened.
 ///
 /// **The file.** One process at a time, by a lock on `PATH.lock` taken before the file is opened;
 /// modes 0600. Nothing else may open it meanwhile: two connections that checkpoint can damage a WAL
@@ -133,8 +133,8 @@ public final class Ledger: Sendable {
     tasks.perform(task, onEnd: onEnd)
   }
 
-  /// Gives up tasks, finishes what was handed over, checkpoints, ends all threads and gives the file
-  /// free. Not from a callback of the ledger's own. Closing twice is harmless.
+  /// Gives up tasks, finishes what was handed over, checkpoints, ends all threads and gives the
+  /// file free. Not from a callback of the ledger's own. Closing twice is harmless.
   public func close() {
     tasks.stop()
     commits.stop()

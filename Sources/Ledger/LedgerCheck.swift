@@ -5,8 +5,8 @@ import RerankdProtocol
 /// Whether a ledger is sound: as a file, which SQLite judges, and as a ledger.
 ///
 /// SQLite's own check cannot be cut up, and holds one snapshot while it reads the whole file. The
-/// ledger's invariants are looked at in slices of some thousand rows, each of them a snapshot of its
-/// own: what they hold together is written together, so every slice is consistent in itself.
+/// ledger's invariants are looked at in slices of some thousand rows, each of them a snapshot of
+/// its own: what they hold together is written together, so every slice is consistent in itself.
 struct LedgerCheck {
   static func report(_ read: LongRead, sliceRows: Int) throws(LedgerError) -> LedgerCheckReport {
     let start = DispatchTime.now().uptimeNanoseconds
@@ -90,7 +90,8 @@ struct LedgerCheck {
 extension LedgerCheck {
   private static let bodies = """
     SELECT jobs.id, 'its body has ' || ifnull(sum(length(chunk)), 0) || ' bytes in '
-      || count(bodies.id) || ' rows, and should have ' || body_bytes || ' in ' || max(body_chunks, 1)
+      || count(bodies.id) || ' rows, and should have ' || body_bytes || ' in '
+      || max(body_chunks, 1)
     FROM jobs LEFT JOIN bodies ON bodies.id BETWEEN jobs.id << 15 AND (jobs.id << 15 | 32767)
     WHERE jobs.id > ?1 AND jobs.id <= ?2 GROUP BY jobs.id
     HAVING count(bodies.id) <> max(body_chunks, 1) OR ifnull(sum(length(chunk)), 0) <> body_bytes

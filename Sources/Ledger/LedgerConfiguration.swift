@@ -58,8 +58,8 @@ public struct LedgerRetention: Sendable, Equatable {
 
 /// Backups that the queue makes of its ledger while it runs.
 public struct LedgerBackupLimits: Sendable, Equatable {
-  /// Where they go: on another disk than the ledger's, if they are to outlive that. nil: nowhere, and
-  /// none is made.
+  /// Where they go: on another disk than the ledger's, if they are to outlive that. nil: nowhere,
+  /// and none is made.
   public var folder: String?
   /// How often the queue makes one by itself; nil: never.
   public var intervalMs: Int64?

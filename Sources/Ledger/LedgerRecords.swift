@@ -179,8 +179,8 @@ public enum LedgerWrite: Sendable, Equatable {
   case dropPartialScores(JobID)
   /// Removes an ended job whole, for good: its row, body, attempts and scores.
   case removeJob(JobID)
-  /// Retention passes the job by until as many writes with false have come as with true: somebody is
-  /// about to bring it back. Not for longer than the process.
+  /// Retention passes the job by until as many writes with false have come as with true: somebody
+  /// is about to bring it back. Not for longer than the process.
   case spareJob(JobID, Bool)
   case insertReject(RejectRow)
   /// A value that outlives the process, replacing the one under this name: there are a handful of

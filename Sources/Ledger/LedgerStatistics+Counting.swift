@@ -6,8 +6,8 @@ extension LedgerStatistics {
     "jobs", "bodies", "attempts", "partial_scores", "uploads", "rejects", "settings", "meta",
   ]
 
-  /// Counts one table after the other, each in a snapshot of its own: that of a large table lasts as
-  /// long as it takes to read it.
+  /// Counts one table after the other, each in a snapshot of its own: that of a large table lasts
+  /// as long as it takes to read it.
   init(_ read: LongRead) throws(LedgerError) {
     self.init()
     let action = "counting \(read.path)"

@@ -1,6 +1,7 @@
 public import RerankdProtocol
 
-/// Long work on the ledger of a running queue, beside its commits: see ``Ledger/perform(_:onEnd:)``.
+/// Long work on the ledger of a running queue, beside its commits: see
+/// ``Ledger/perform(_:onEnd:)``.
 public enum LedgerTask: Sendable, Equatable {
   /// - Parameters:
   ///   - name: a file name in the backup folder; nil takes one with shard and time in it.

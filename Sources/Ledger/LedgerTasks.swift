@@ -2,7 +2,8 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Runs long work beside the commits: one thread for each task, and one task of each kind at a time.
+/// Runs long work beside the commits: one thread for each task, and one task of each kind at a
+/// time.
 final class LedgerTasks: Sendable {
   private struct State {
     var running: Set<LedgerTask.Kind> = []
@@ -85,7 +86,9 @@ final class LedgerTasks: Sendable {
       ?? folder.file(atMs: clock.nowMs)
     try folder.prepare(bytes: LedgerFile.size(self.path) + configuration.freeBytesReserve)
     let start = DispatchTime.now().uptimeNanoseconds
-    let (bytes, jobs) = try read { read throws(LedgerError) in try BackupFile.write(read, to: path) }
+    let (bytes, jobs) = try read { read throws(LedgerError) in
+      try BackupFile.write(read, to: path)
+    }
     let nanoseconds = DispatchTime.now().uptimeNanoseconds - start
     if let count { try folder.prune(keeping: count) }
     return LedgerBackup(

@@ -16,8 +16,8 @@ final class LongSnapshots: Sendable {
 /// A read-only connection for work that takes longer than the queue's own reads. It belongs to one
 /// thread.
 ///
-/// Each of its snapshots keeps the WAL from being begun anew, so the WAL grows by all that is written
-/// meanwhile; beyond a ceiling the work is given up.
+/// Each of its snapshots keeps the WAL from being begun anew, so the WAL grows by all that is
+/// written meanwhile; beyond a ceiling the work is given up.
 final class LongRead {
   let path: String
   private let queue: DatabaseQueue
@@ -115,7 +115,8 @@ private final class Interrupter: Sendable {
       throw LedgerError(
         .ceiling,
         "the write-ahead log has grown to \(bytes) bytes meanwhile, and must not grow beyond "
-          + "\(walBytesMax): try again when less is submitted, or raise queue.ledger.backup.wal_max")
+          + "\(walBytesMax): try again when less is submitted, or raise "
+          + "queue.ledger.backup.wal_max")
     }
   }
 }

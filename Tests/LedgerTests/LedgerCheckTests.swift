@@ -37,7 +37,10 @@ import Testing
     ("UPDATE jobs SET delivery_state = 0 WHERE id = 1", "job 3-1: it has ended, and its outcome"),
     ("UPDATE jobs SET delivery_state = 1 WHERE id = 3", "job 3-3: it has not ended"),
     ("UPDATE jobs SET reply_channel = NULL WHERE id = 1", "job 3-1: its outcome is on its way"),
-    ("INSERT INTO attempts VALUES (9 << 15 | 1, 'w', 0, 0, 2, 14, '', NULL)", "job 3-9: an attempt"),
+    (
+      "INSERT INTO attempts VALUES (9 << 15 | 1, 'w', 0, 0, 2, 14, '', NULL)",
+      "job 3-9: an attempt"
+    ),
     ("INSERT INTO partial_scores VALUES (1 << 15 | 2, x'00')", "job 3-1: partial scores"),
     ("INSERT INTO uploads VALUES (3)", "job 3-3: it is there, and its body"),
     ("DELETE FROM meta", "it is no ledger"),

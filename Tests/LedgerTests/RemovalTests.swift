@@ -69,7 +69,8 @@ import Testing
         state.endCode = code
         state.endMessage = message
         let submittedMs = LedgerFixture.now + Int64(sequence)
-        return .insertJob(.test(sequence, submittedMs: submittedMs, state: state), body: [1, 2, 3, 4])
+        let record = JobRecord.test(sequence, submittedMs: submittedMs, state: state)
+        return .insertJob(record, body: [1, 2, 3, 4])
       }
       await ledger.commit([
         dead(1, code: 14, "HTTP 503 of hub"), dead(2, code: 13, "Poison: 3 workers"),

@@ -44,7 +44,8 @@ extension QueueCore {
       settle(batch, index) { $0.state = .cancelled }
     case .purge:
       let state = job.record.state.state
-      refuse(batch, index, state, job.id, "only jobs that have ended can be purged; cancel it first")
+      refuse(
+        batch, index, state, job.id, "only jobs that have ended can be purged; cancel it first")
     }
   }
 
@@ -75,7 +76,8 @@ extension QueueCore {
       if isUndelivered, !undelivered {
         return refuse(
           batch, index, state, id,
-          "its outcome was not acknowledged by a consumer; ask for undelivered ones too to remove it")
+          "its outcome was not acknowledged by a consumer; ask for undelivered ones too "
+            + "to remove it")
       }
       purge(id)
       settle(batch, index) { $0.state = .unspecified }

@@ -12,10 +12,11 @@ struct BackupRecord {
   var error = ""
 }
 
-/// Long work on the ledger, which it does beside its commits: for operators, and backups by the clock.
+/// Long work on the ledger, which it does beside its commits: for operators, and backups by the
+/// clock.
 extension QueueCore {
-  /// Name of the ledger setting that holds when the last backup ended: a queue that is restarted often
-  /// still makes them.
+  /// Name of the ledger setting that holds when the last backup ended: a queue that is restarted
+  /// often still makes them.
   static var backedUpSetting: String { "backed_up_ms" }
 
   /// - Parameter call: nil for a backup by the clock.
@@ -48,7 +49,9 @@ extension QueueCore {
       backup = BackupRecord(
         endedMs: wallMs, durationMs: made.durationMs, bytes: made.bytes)
       effects.append(.write(.putSetting(name: Self.backedUpSetting, value: "\(wallMs)")))
-      if let intervalMs = configuration.ledger.backup.intervalMs { scheduleBackup(inMs: intervalMs) }
+      if let intervalMs = configuration.ledger.backup.intervalMs {
+        scheduleBackup(inMs: intervalMs)
+      }
     // A second one beside another says nothing against that one.
     case .failed(.backUp, let error) where error.code != .busy:
       backup.error = error.message

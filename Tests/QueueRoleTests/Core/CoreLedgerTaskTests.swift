@@ -48,7 +48,8 @@ import Testing
     let call = queue.call()
     let begun = queue.send(.ledgerTask(call, .backUp(name: nil, keeping: nil)))
     let error = LedgerError(.full, "no room")
-    let effects = queue.send(.performed(try #require(tasks(begun).first).ticket, .failed(.backUp, error)))
+    let ticket = try #require(tasks(begun).first).ticket
+    let effects = queue.send(.performed(ticket, .failed(.backUp, error)))
     #expect(effects.failure(of: call)?.code == .resourceExhausted)
     #expect(try queue.status().ledger.backupError == "no room")
     let again = tasks(queue.send(.ledgerTask(queue.call(), .backUp(name: nil, keeping: nil))))
