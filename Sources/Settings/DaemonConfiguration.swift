@@ -1,5 +1,6 @@
 import Foundation
 package import GatewayRole
+package import Observability
 package import QueueRole
 package import RemoteEngine
 
@@ -13,6 +14,9 @@ package struct DaemonConfiguration: Sendable {
   package var gateway: GatewayConfiguration
   package var up: UpSettings
   package var log: LogSettings
+  /// Of the queue.
+  package var queueMetrics: MetricsListenerConfiguration
+  package var tracing: TracingConfiguration
   /// All of it, in the order of the sections, and where each value was said.
   package var settings: [Setting]
 
@@ -44,6 +48,8 @@ package struct DaemonConfiguration: Sendable {
     worker = WorkerSettings(root.section("worker"))
     up = UpSettings(root.section("up"))
     log = LogSettings(root.section("log"))
+    queueMetrics = MetricsListenerConfiguration(section, host: "127.0.0.1", port: 7881)
+    tracing = TracingConfiguration(root.section("tracing"), environment: layers.environment)
     // Of a wrong endpoint nothing else can be made: the problem is said alone.
     gateway = try GatewayConfiguration(root.section("gateway"), models: models)
     // Values that are wrong alone would be blamed once more for not going together.

@@ -1,3 +1,5 @@
+package import Observability
+
 /// The section `log`.
 package struct LogSettings: Sendable, Equatable {
   package enum Level: String, Sendable, CaseIterable {
@@ -5,8 +7,10 @@ package struct LogSettings: Sendable, Equatable {
   }
 
   package var level = Level.notice
+  package var format = LogFormat.text
 
   init(_ section: ConfigurationSection) {
     section.choice("level", into: &level)
+    section.choice("format", into: &format)
   }
 }

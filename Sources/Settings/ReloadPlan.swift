@@ -38,7 +38,7 @@ extension ConfigurationRole {
   }
 
   func reads(_ key: String) -> Bool {
-    Self.matches(key, ["log"] + sections) && !Self.matches(key, unread)
+    Self.matches(key, ["log", "tracing"] + sections) && !Self.matches(key, unread)
   }
 
   private var sections: [String] {
@@ -84,7 +84,8 @@ extension ConfigurationRole {
   private static let backendKeys = [
     "base_url", "dialect", "token_env", "token_file", "documents_max", "request_tokens_max",
     "request_bytes_max", "response_bytes_max", "bisection_requests_max", "connect_timeout",
-    "response_timeout", "credentials_pause", "credentials_poll", "golden_pair_pause", "tls", "proxy",
+    "response_timeout", "credentials_pause", "credentials_poll", "golden_pair_pause", "tls",
+    "proxy",
   ]
   private static let engineKeys = [
     "served_name", "tokenizer_folder", "answered_name", "score_kind", "answered_scores", "listwise",

@@ -1,4 +1,5 @@
 package import EmbeddedEngine
+package import Observability
 import RerankdProtocol
 import Scoring
 package import WorkerRole
@@ -12,8 +13,10 @@ package struct WorkerSettings {
   package var queuePublicKey: String?
   package var worker: WorkerConfiguration
   package var embedded = EmbeddedEngineConfiguration()
+  package var metrics: MetricsListenerConfiguration
 
   init(_ section: ConfigurationSection) {
+    metrics = MetricsListenerConfiguration(section, host: nil, port: 0)
     section.texts("queues", into: &queues)
     section.text("queue_public_key", into: &queuePublicKey)
     section.choice("precision", into: &embedded.precision)
@@ -25,7 +28,8 @@ package struct WorkerSettings {
     // A remote backend takes as many jobs as the embedded engine has lanes, at the least four.
     worker = WorkerConfiguration(workerID: id, lanes: max(4, embedded.laneCount))
     section.count("credit_jobs", into: &worker.creditJobs, in: 1...4_096)
-    section.count("window_overlap_tokens", into: &worker.windowLimits.overlapTokens, in: 0...100_000)
+    section.count(
+      "window_overlap_tokens", into: &worker.windowLimits.overlapTokens, in: 0...100_000)
     section.count("document_windows_max", into: &worker.windowLimits.windowsMax, in: 1...100_000)
     section.count("passages_max", into: &worker.windowLimits.passagesMax, in: 1...10_000_000)
     section.size("credit_bytes", into: &worker.creditBytes)

@@ -17,7 +17,9 @@ struct EngineSet {
   /// Loads every model, so that a wrong one is found before any job is taken.
   init(
     _ configuration: DaemonConfiguration, embedded settings: EmbeddedEngineConfiguration,
-    environment: [String: String], logger: Logger
+    environment: [String: String],
+    onBatch: @escaping @Sendable (_ pairs: Int, _ tokens: Int, _ tokensMax: Int) -> Void,
+    logger: Logger
   ) throws {
     let models = try configuration.models.compactMap {
       try EmbeddedModel.load($0, precision: settings.precision)
@@ -25,7 +27,12 @@ struct EngineSet {
     for model in models {
       for notice in model.notices { logger.notice("\(model.name): \(notice)") }
     }
-    embedded = models.isEmpty ? nil : try EmbeddedEngine(models: models, configuration: settings)
+    embedded =
+      models.isEmpty
+      ? nil
+      : try EmbeddedEngine(models: models, configuration: settings) {
+        onBatch($0.pairs, $0.tokens, $0.tokensMax)
+      }
     backends = try configuration.backends.map {
       try RemoteRerankEngine($0, environment: environment, logger: logger)
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import GatewayRole
 import Logging
+import Observability
 import QueueRole
 import ServiceLifecycle
 import Settings
@@ -15,11 +16,15 @@ struct CommonOptions: ParsableArguments {
   @Option(help: "trace, debug, info, notice, warning or error. Environment: RERANKD_LOG_LEVEL.")
   var logLevel: String?
 
+  @Option(help: "text, or json: one object a line. Environment: RERANKD_LOG_FORMAT.")
+  var logFormat: String?
+
   @Flag(help: .hidden)
   var supervised = false
 
   static let configVariable = "RERANKD_CONFIG"
   static let logLevelVariable = "RERANKD_LOG_LEVEL"
+  static let logFormatVariable = "RERANKD_LOG_FORMAT"
 
   var environment: [String: String] { ProcessInfo.processInfo.environment }
 
@@ -36,13 +41,18 @@ struct CommonOptions: ParsableArguments {
     } else if let level = variables[Self.logLevelVariable] {
       flags.append(FlagValue(Self.logLevelVariable, for: "log.level", level))
     }
+    if let logFormat {
+      flags.append(FlagValue("--log-format", for: "log.format", logFormat))
+    } else if let format = variables[Self.logFormatVariable] {
+      flags.append(FlagValue(Self.logFormatVariable, for: "log.format", format))
+    }
     return ConfigurationLayers(
       path: configPath, environment: variables, flags: flags, roles: roles)
   }
 
   /// Logs go to standard error: standard output is for what was asked for.
-  func logger(_ label: String, _ level: SharedLogLevel) -> Logger {
-    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+  func logger(_ label: String, _ level: SharedLogLevel, _ format: LogFormat) -> Logger {
+    LoggingSystem.bootstrap(format)
     var logger = Logger(label: label)
     logger.handler = AdjustableLogHandler(logger.handler, level: level)
     return logger
@@ -98,7 +108,7 @@ func reportingFailures(_ body: () async throws -> Void) async throws {
     throw failure(error, exitCode: exitCode(for: error.code))
   } catch let error as GatewayError {
     throw failure(error, exitCode: error.code == .configuration ? 78 : 1)
-  } catch where !(error is ExitCode || error is ValidationError || error is CleanExit) {
+  } catch  where !(error is ExitCode || error is ValidationError || error is CleanExit) {
     throw failure(error, exitCode: 1)
   }
 }

@@ -35,7 +35,7 @@ struct GatewayCommand: AsyncParsableCommand {
         gateway.flags + (queue.map { [FlagValue("--queue", for: "gateway.queue", $0)] } ?? []))
       let configuration = try DaemonConfiguration.load(layers)
       let level = SharedLogLevel(configuration.log)
-      let logger = common.logger("rerankd.gateway", level)
+      let logger = common.logger("rerankd.gateway", level, configuration.log.format)
       let counters = ModelCounters(configuration.models)
       let service = try Gateway(
         configuration.gateway, budget: BudgetCounter { try counters.model($0) }, logger: logger)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import Observability
 import QueueRole
 import Settings
 
@@ -15,13 +16,21 @@ struct QueueCommand: AsyncParsableCommand {
       let layers = queue.layers(common, [.queue])
       let configuration = try DaemonConfiguration.load(layers)
       let level = SharedLogLevel(configuration.log)
-      let logger = common.logger("rerankd.queue", level)
+      let logger = common.logger("rerankd.queue", level, configuration.log.format)
       for notice in configuration.models.compactMap(\.notice) { logger.notice("\(notice)") }
+      let observation = ProcessObservation("queue", tracing: configuration.tracing, logger: logger)
       let service = QueueService(
         configuration: Self.versioned(configuration.queue), logger: logger)
       let reload = SettingsReload(
         layers, running: configuration, role: .queue, level: level, logger: logger)
-      try await common.run([service], logger: logger) {
+      let patience = configuration.queueMetrics.answerTimeout
+      let health = RoleHealth(
+        failure: { await service.isAlive(within: patience) ? nil : "the loop does not turn" },
+        hindrance: { await service.isReady(within: patience) ? nil : "calls are not answered" })
+      let watched = observation.services(configuration.queueMetrics, health: health) {
+        await service.recordMetrics(within: patience)
+      }
+      try await common.run(watched + [service], logger: logger) {
         await reload.reload { service.reconfigure(Self.versioned($0.queue)) }
       }
     }

@@ -3,6 +3,7 @@ import CallTransport
 import Foundation
 import GatewayRole
 import Logging
+import Observability
 import QueueRole
 import RerankdClient
 import ServiceLifecycle
@@ -41,7 +42,7 @@ struct UpCommand: AsyncParsableCommand {
       // Read here as well, so that a wrong setting is said once and not by every child in a loop.
       let configuration = try DaemonConfiguration.load(layers)
       let level = SharedLogLevel(configuration.log)
-      let logger = common.logger("rerankd.up", level)
+      let logger = common.logger("rerankd.up", level, configuration.log.format)
       let shell = configuration.queue.shell
       guard !shell.workersEndpoint.hasSuffix(":*") else {
         throw ConfigurationError(
@@ -51,11 +52,12 @@ struct UpCommand: AsyncParsableCommand {
         throw ConfigurationError(
           key: "queue.sockets.producers", message: "needs a port that the gateway can be told")
       }
-      let queueProcess = process("queue", ["queue"] + queue.arguments, .seconds(15), logger)
+      let queueProcess = process(
+        "queue", ["queue"] + queue.arguments, .seconds(15), configuration.log.format, logger)
       let fleet = workers(configuration, logger)
       let gatewayProcess = process(
         "gateway", ["gateway", "--queue", shell.producersEndpoint] + gateway.arguments,
-        configuration.gateway.shutdownGrace + .seconds(5), logger)
+        configuration.gateway.shutdownGrace + .seconds(5), configuration.log.format, logger)
       let servesGateway = configuration.up.servesGateway
       var client = try ClientConfiguration(endpoint: shell.producersEndpoint)
       client.connection.security = configuration.gateway.queue.connection.security
@@ -85,6 +87,9 @@ struct UpCommand: AsyncParsableCommand {
     }
   }
 
+  /// Worker 1 shows its metrics on the next port, and so on.
+  private static let metricsPort = 7881
+
   private var flags: [FlagValue] {
     gateway.flags
       + (workers.map { [FlagValue("--workers", for: "up.workers", "\($0)")] } ?? [])
@@ -102,18 +107,22 @@ struct UpCommand: AsyncParsableCommand {
       workers: up.workers, workersMax: up.workersMax, crashesMax: up.crashesMax, logger: logger
     ) { number in
       ChildRun(
-        name: "worker-\(number)", executable: CommandLine.executablePath, arguments: arguments,
+        name: "worker-\(number)", executable: CommandLine.executablePath,
+        logFormat: configuration.log.format,
+        arguments: arguments + ["--metrics-listen", "127.0.0.1:\(Self.metricsPort + number)"],
         grace: grace, logger: logger)
     }
   }
 
   private func process(
-    _ name: String, _ arguments: [String], _ grace: Duration, _ logger: Logger
+    _ name: String, _ arguments: [String], _ grace: Duration, _ format: LogFormat,
+    _ logger: Logger
   ) -> SupervisedProcess {
     let arguments = arguments + shared
     return SupervisedProcess(name: name, logger: logger) {
       ChildRun(
-        name: name, executable: CommandLine.executablePath, arguments: arguments, grace: grace,
+        name: name, executable: CommandLine.executablePath, logFormat: format,
+        arguments: arguments, grace: grace,
         logger: logger)
     }
   }
@@ -124,6 +133,7 @@ struct UpCommand: AsyncParsableCommand {
 extension CommonOptions {
   fileprivate var arguments: [String] {
     (config.map { ["--config", $0] } ?? []) + (logLevel.map { ["--log-level", $0] } ?? [])
+      + (logFormat.map { ["--log-format", $0] } ?? [])
   }
 }
 

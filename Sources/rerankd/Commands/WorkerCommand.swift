@@ -2,6 +2,7 @@ import ArgumentParser
 import CallTransport
 import EmbeddedEngine
 import Logging
+import Observability
 import Scoring
 import Settings
 import WorkerRole
@@ -26,20 +27,31 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: "Jobs held at once.")
   var creditJobs: Int?
 
+  @Option(help: "Where metrics and health are shown: HOST:PORT, or off.")
+  var metricsListen: String?
+
   func run() async throws {
     try await reportingFailures {
       let layers = common.layers([.worker], flags)
       let configuration = try DaemonConfiguration.load(layers)
       let level = SharedLogLevel(configuration.log)
-      let logger = common.logger("rerankd.worker", level)
+      let logger = common.logger("rerankd.worker", level, configuration.log.format)
       let settings = configuration.worker
+      let observation = ProcessObservation(
+        "worker", tracing: configuration.tracing, logger: logger)
       let engines = try EngineSet(
-        configuration, embedded: settings.embedded, environment: common.environment, logger: logger)
+        configuration, embedded: settings.embedded, environment: common.environment,
+        onBatch: observation.onBatch, logger: logger)
       let reload = SettingsReload(
         layers, running: configuration, role: .worker, level: level, logger: logger)
       let end = await Result.catching {
+        let workers = try workers(settings, engines: engines.engines, logger)
+        let health = RoleHealth(hindrance: {
+          for worker in workers where await worker.isAttached { return nil }
+          return "no queue has this worker"
+        })
         try await common.run(
-          workers(settings, engines: engines.engines, logger), logger: logger
+          observation.services(settings.metrics, health: health) + workers, logger: logger
         ) { await reload.reload { _ in } }
       }
       await engines.shutdown()
@@ -52,6 +64,7 @@ struct WorkerCommand: AsyncParsableCommand {
       ("--queue", "worker.queues", queue.isEmpty ? nil : queue.joined(separator: ",")),
       ("--id", "worker.id", id), ("--lanes", "worker.lanes", lanes.map { "\($0)" }),
       ("--credit-jobs", "worker.credit_jobs", creditJobs.map { "\($0)" }),
+      ("--metrics-listen", "worker.metrics.listen", metricsListen),
     ]
     return options.compactMap { flag, key, value in
       value.map { FlagValue(flag, for: key, $0) }

@@ -1,4 +1,5 @@
 import Logging
+import Observability
 import Subprocess
 import Synchronization
 import SystemPackage
@@ -13,6 +14,8 @@ final class ChildRun: Sendable {
   /// "queue" or "worker-1".
   let name: String
   private let executable: String
+  /// How the child writes its log, and so its lines here.
+  private let logFormat: LogFormat
   private let arguments: [String]
   /// From SIGTERM to SIGKILL.
   private let grace: Duration
@@ -26,10 +29,12 @@ final class ChildRun: Sendable {
   }
 
   init(
-    name: String, executable: String, arguments: [String], grace: Duration, logger: Logger
+    name: String, executable: String, logFormat: LogFormat, arguments: [String],
+    grace: Duration, logger: Logger
   ) {
     self.name = name
     self.executable = executable
+    self.logFormat = logFormat
     self.arguments = arguments
     self.grace = grace
     self.logger = logger
@@ -80,7 +85,9 @@ final class ChildRun: Sendable {
     defer { state.withLock { $0.send = nil } }
     if isAskedToEnd { try? execution.send(signal: .terminate) }
     for try await line in execution.standardError.strings() {
-      StandardErrorStream.shared.write(line: "[\(name)] \(line)")
+      StandardErrorStream.shared.write(
+        line: logFormat == .json
+          ? JSONLogLine.relayed(line, process: name) : "[\(name)] \(line)")
     }
   }
 
