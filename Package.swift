@@ -136,6 +136,8 @@ let package = Package(
         crypto, httpTypes, hummingbird, hummingbirdCore, hummingbirdTLS, logging, nioCore,
         nioHTTPTypes, nioSSL, protobuf, serviceLifecycle, tracing,
       ],
+      // A single binary: what SwiftPM copies would have to lie in a bundle beside it.
+      resources: [.embedInCode("Page/Assets")],
       swiftSettings: strict),
 
     // The configuration of all processes: one file, the environment, and what each role makes of it.

@@ -26,6 +26,8 @@ public struct Gateway: Service {
   private let configuration: GatewayConfiguration
   private let budget: BudgetCounter
   private let queue: any GatewayQueue
+  private let operated: [any OperatedQueue]
+  private let watch: QueueWatch
   private let access: AccessControl
   private let closeQueue: @Sendable () async -> Void
   private let onListening: @Sendable (_ port: Int) async -> Void
@@ -40,19 +42,29 @@ public struct Gateway: Service {
     onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
   ) throws(GatewayError) {
     let client: QueueClient
+    let pageClient: QueueClient
     do {
       client = try QueueClient(configuration.queue)
+      // A connection of its own: whatever producers have under way, operators see what goes on.
+      var page = configuration.queue
+      page.callTimeout = configuration.pageCallTimeout
+      pageClient = try QueueClient(page)
     } catch {
       throw GatewayError(
         code: .socket, message: "the connection to the queue cannot be made", underlying: error)
     }
     try self.init(
-      configuration, budget: budget, queue: client, closeQueue: { await client.close() },
+      configuration, budget: budget, queue: client, operated: [pageClient],
+      closeQueue: {
+        await client.close()
+        await pageClient.close()
+      },
       logger: logger, onListening: onListening)
   }
 
   init(
     _ configuration: GatewayConfiguration, budget: BudgetCounter, queue: any GatewayQueue,
+    operated: [any OperatedQueue],
     closeQueue: @escaping @Sendable () async -> Void, logger: Logger,
     onListening: @escaping @Sendable (_ port: Int) async -> Void
   ) throws(GatewayError) {
@@ -63,6 +75,10 @@ public struct Gateway: Service {
     self.configuration = configuration
     self.budget = budget
     self.queue = queue
+    self.operated = operated
+    watch = QueueWatch(
+      operated, period: configuration.pageStatusPeriod, idlePeriod: configuration.pageIdlePeriod,
+      span: configuration.pageHistory)
     self.closeQueue = closeQueue
     self.onListening = onListening
     self.logger = logger
@@ -107,15 +123,18 @@ public struct Gateway: Service {
   private let registry = PeerRegistry()
 
   private var responder: GatewayResponder {
-    GatewayResponder(
-      configuration: configuration, access: access, registry: registry,
-      gate: RequestGate(
-        requestsMax: configuration.requestsMax, bodyBytesMax: configuration.bodyBytesTotalMax),
+    let gate = RequestGate(
+      requestsMax: configuration.requestsMax, bodyBytesMax: configuration.bodyBytesTotalMax)
+    let page = PageResponder(
+      configuration: configuration, access: access, gate: gate,
+      operations: PageOperations(configuration: configuration, queues: operated, watch: watch))
+    return GatewayResponder(
+      configuration: configuration, access: access, registry: registry, gate: gate,
       metrics: GatewayMetrics(),
       operations: GatewayOperations(
         configuration: configuration, queue: queue, budgetCounter: budget,
         startedAt: Int64(Date().timeIntervalSince1970)),
-      logger: logger)
+      page: configuration.servesPage ? page : nil, logger: logger)
   }
 
   private func server() throws -> HTTPServerBuilder {
@@ -160,6 +179,7 @@ public struct Gateway: Service {
         try? await gracefulShutdown()
         try? await Task.sleep(for: grace)
       }
+      if configuration.servesPage { group.addTask { await watch.run() } }
       try await group.next()
       group.cancelAll()
     }

@@ -15,6 +15,8 @@ public struct GatewayConfiguration: Sendable {
   public var tokenFile: String?
   /// Lets `/metrics` be read without a token.
   public var metricsOpen = false
+  /// Serves the page for people at `/ui`.
+  public var servesPage = true
   /// The model of requests in a dialect that names none (`/rerank` with `texts`).
   public var defaultModel: String?
   /// The queue, and how it is called.
@@ -49,6 +51,20 @@ public struct GatewayConfiguration: Sendable {
   /// How often the token file is looked at.
   public var tokenFileCheckInterval: Duration = .seconds(1)
   public var tokensMax = 10_000
+  /// Of a request that the page makes of the Control service.
+  public var pageBodyBytesMax = 64 << 10
+  /// Jobs of one page's list, and of one of its calls.
+  public var pageJobsMax = 1_000
+  /// The beginning of a job's request is shown up to this size of it.
+  public var pagePreviewBytesMax = 1 << 20
+  /// How old the page's figures may be: all browsers share one look at the queue.
+  public var pageStatusPeriod: Duration = .seconds(1)
+  /// How often the queue is looked at while nobody has the page open.
+  public var pageIdlePeriod: Duration = .seconds(10)
+  /// How long the page's charts look back.
+  public var pageHistory: Duration = .seconds(600)
+  /// How long the queue may take over a call of the page.
+  public var pageCallTimeout: Duration = .seconds(5)
   /// How long requests under way may take when the gateway is asked to end.
   public var shutdownGrace: Duration = .seconds(30)
 
@@ -76,6 +92,8 @@ extension GatewayConfiguration {
       ("connections_max", connectionsMax), ("requests_max", requestsMax),
       ("header_max", headerBytesMax), ("headers_max", headersMax), ("body_max", bodyBytesMax),
       ("documents_max", documentsMax), ("tokens_max", tokensMax),
+      ("page_body_max", pageBodyBytesMax), ("page_jobs_max", pageJobsMax),
+      ("page_preview_max", pagePreviewBytesMax),
     ]
     for (key, value) in counts where value < 1 { return (key, "must be at least 1, not \(value)") }
     if bodyBytesTotalMax < bodyBytesMax { return ("bodies_max", "must not be below body_max") }
@@ -84,13 +102,18 @@ extension GatewayConfiguration {
       ("idle", idleTimeout), ("body", bodyTimeout), ("response", responseTimeout),
       ("request", requestTimeout), ("ready", readyTimeout),
       ("overload_retry_after", overloadRetryAfter), ("token_file_check", tokenFileCheckInterval),
+      ("page_status", pageStatusPeriod), ("page_idle", pageIdlePeriod),
+      ("page_history", pageHistory), ("page_call", pageCallTimeout),
     ]
     for (key, value) in times where value <= .zero { return (key, "must be more than 0") }
     return queue.connection.firstProblem.map { ("queue", "\($0.key) \($0.message)") }
   }
 
   /// Whether only processes of this machine can reach the port.
-  public var isLoopback: Bool {
+  public var isLoopback: Bool { Self.isLoopback(host: host) }
+
+  /// Whether a name, or an address without brackets, is this machine's own.
+  static func isLoopback(host: String) -> Bool {
     if host == "localhost" || host == "::1" { return true }
     let parts = host.split(separator: ".", omittingEmptySubsequences: false)
     return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }

@@ -1,9 +1,10 @@
 /// One line of a token file: who has the token, and what it allows.
 ///
-///     NAME SHA256 TENANT MODELS REQUESTS_PER_MINUTE
+///     NAME SHA256 TENANT MODELS REQUESTS_PER_MINUTE [operator]
 ///
 /// The columns are separated by blanks. `MODELS` is a list with commas, or `*` for all;
-/// `REQUESTS_PER_MINUTE` is a number, or `*` for any.
+/// `REQUESTS_PER_MINUTE` is a number, or `*` for any. With `operator` its holder sees and manages
+/// everything at `/ui`, every tenant's jobs included; without it he has the playground alone.
 public struct AccessToken: Sendable {
   /// For logs and metrics, never a secret.
   public var name: String
@@ -12,29 +13,37 @@ public struct AccessToken: Sendable {
   public var models: Set<String>?
   /// nil allows any.
   public var requestsPerMinute: Int?
+  public var isOperator: Bool
   let digest: TokenDigest
 
   static let requestsPerMinuteMax = 10_000_000
+  private static let operatorScope = "operator"
   private static let secretPrefix = "rk-"
 
   public init(
-    name: String, secret: String, tenant: String, models: Set<String>?, requestsPerMinute: Int?
+    name: String, secret: String, tenant: String, models: Set<String>?, requestsPerMinute: Int?,
+    isOperator: Bool = false
   ) {
     self.name = name
     self.tenant = tenant
     self.models = models
     self.requestsPerMinute = requestsPerMinute
+    self.isOperator = isOperator
     digest = TokenDigest(of: secret)
   }
 
   /// - Throws: ``LineProblem`` for a line of another form.
   init(line: some StringProtocol) throws(LineProblem) {
     let columns = line.split(whereSeparator: \.isWhitespace)
-    guard columns.count == 5 else {
+    guard columns.count == 5 || columns.count == 6 else {
       throw LineProblem(
-        message: "has \(columns.count) columns instead of 5 "
-          + "(NAME SHA256 TENANT MODELS REQUESTS_PER_MINUTE)")
+        message: "has \(columns.count) columns instead of 5 or 6 "
+          + "(NAME SHA256 TENANT MODELS REQUESTS_PER_MINUTE [operator])")
     }
+    guard columns.count == 5 || columns[5] == Self.operatorScope else {
+      throw LineProblem(message: "the sixth column must be \(Self.operatorScope), or nothing")
+    }
+    isOperator = columns.count == 6
     guard let digest = TokenDigest(hexadecimal: columns[1]) else {
       throw LineProblem(
         message: "the second column is no SHA-256 in 64 hexadecimal digits; "
@@ -50,7 +59,7 @@ public struct AccessToken: Sendable {
       requestsPerMinute = count
     } else {
       throw LineProblem(
-        message: "the last column must be a number from 1 to \(Self.requestsPerMinuteMax), or *")
+        message: "the fifth column must be a number from 1 to \(Self.requestsPerMinuteMax), or *")
     }
   }
 
@@ -60,10 +69,11 @@ public struct AccessToken: Sendable {
 
   /// The line for a token file.
   public var line: String {
-    [
+    let columns = [
       name, digest.hexadecimal, tenant, models?.sorted().joined(separator: ",") ?? "*",
       requestsPerMinute.map { "\($0)" } ?? "*",
-    ].joined(separator: " ")
+    ]
+    return (columns + (isOperator ? [Self.operatorScope] : [])).joined(separator: " ")
   }
 
   func allows(model: String) -> Bool {

@@ -7,6 +7,9 @@ struct Caller: Sendable {
   /// nil where no tokens are asked for.
   var token: AccessToken?
 
+  /// May see and do everything that the page offers, whoever's job it is.
+  var isOperator: Bool { token?.isOperator ?? true }
+
   func allows(model: String) -> Bool { token?.allows(model: model) ?? true }
 
   /// - Throws: ``APIError`` 404, as for a model that does not exist: what others have is no concern
@@ -28,8 +31,10 @@ struct AccessControl: Sendable {
     self.file = file
   }
 
+  /// - Parameter countsRequest: whether this is one of the requests that the token may make a
+  ///   minute.
   /// - Throws: ``APIError`` 401 without a token that is known, 429 beyond the token's limit.
-  func caller(_ request: Request) throws -> Caller {
+  func caller(_ request: Request, countsRequest: Bool = true) throws -> Caller {
     guard let file else { return Caller(tenant: Self.defaultTenant) }
     guard let header = request.headers[.authorization] else {
       throw APIError.unauthorized("send a token: Authorization: Bearer TOKEN")
@@ -37,12 +42,17 @@ struct AccessControl: Sendable {
     let parts = header.split(separator: " ", maxSplits: 1)
     guard parts.count == 2, parts[0].lowercased() == "bearer", let token = file.token(parts[1])
     else { throw APIError.unauthorized("the token in Authorization is not known here") }
-    if let wait = limits.take(token) {
+    if countsRequest, let wait = limits.take(token) {
       throw APIError(
         status: .tooManyRequests, type: "rate_limit_error",
         message: "\(token.name) may make \(token.requestsPerMinute ?? 0) requests a minute",
         code: "rate_limit_exceeded", retryAfter: wait)
     }
     return Caller(tenant: token.tenant, token: token)
+  }
+
+  /// nil for nobody.
+  func knownCaller(_ request: Request) -> Caller? {
+    try? caller(request, countsRequest: false)
   }
 }

@@ -16,19 +16,26 @@ struct Exchange: Sendable {
   func body<Body: Decodable>(
     _ configuration: GatewayConfiguration, _ gate: RequestGate, _ heldBytes: inout Int
   ) async throws -> Body {
+    let data = try await data(
+      configuration, gate, &heldBytes, bytesMax: configuration.bodyBytesMax)
+    return try JSONDecoder().decode(Body.self, from: data)
+  }
+
+  /// Reads the body, of so many bytes at most.
+  func data(
+    _ configuration: GatewayConfiguration, _ gate: RequestGate, _ heldBytes: inout Int,
+    bytesMax: Int
+  ) async throws -> Data {
     let tooLarge = APIError.tooLarge(
-      "the body is larger than \(configuration.bodyBytesMax) bytes; split the documents over several "
-        + "requests")
-    if let announced = request.headers[.contentLength].flatMap({ Int($0) }),
-      announced > configuration.bodyBytesMax
-    {
+      "the body is larger than \(bytesMax) bytes; split it over several requests")
+    if let announced = request.headers[.contentLength].flatMap({ Int($0) }), announced > bytesMax {
       throw tooLarge
     }
     var data = Data()
     do {
       for try await chunk in request.body {
         let bytes = chunk.readableBytes
-        guard data.count + bytes <= configuration.bodyBytesMax else { throw tooLarge }
+        guard data.count + bytes <= bytesMax else { throw tooLarge }
         guard gate.hold(bodyBytes: bytes) else {
           throw APIError.overloaded(
             "the requests under way hold \(configuration.bodyBytesTotalMax) bytes already",
@@ -42,7 +49,7 @@ struct Exchange: Sendable {
     }
     // A connection that was cut looks like a body that ended.
     if presence.isGone { throw APIError.clientGone }
-    return try JSONDecoder().decode(Body.self, from: data)
+    return data
   }
 
   /// The client's own, which makes a repeated request the same job.
@@ -93,7 +100,7 @@ extension Request {
 }
 
 extension HTTPField.Name {
-  private static func named(_ name: String) -> HTTPField.Name {
+  static func named(_ name: String) -> HTTPField.Name {
     guard let field = HTTPField.Name(name) else {
       preconditionFailure("\(name) is no header's name")
     }

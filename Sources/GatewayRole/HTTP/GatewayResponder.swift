@@ -23,11 +23,13 @@ struct GatewayResponder: HTTPResponder {
   let gate: RequestGate
   let metrics: GatewayMetrics
   let operations: GatewayOperations
+  /// nil where none is served.
+  let page: PageResponder?
   let logger: Logger
 
   func respond(to request: Request, context: GatewayContext) async throws -> Response {
     let start = ContinuousClock.now
-    let route = Route(path: request.uri.path)
+    let route = Route(path: request.uri.path).flatMap { page == nil && $0.isPage ? nil : $0 }
     var style = route?.errorStyle ?? .openAI
     var response: Response
     do {
@@ -42,6 +44,7 @@ struct GatewayResponder: HTTPResponder {
         response.headers[.allow] = route.methods.map(\.rawValue).joined(separator: ", ")
       }
     }
+    if route?.isPage ?? false { PageGuard.secure(&response.headers) }
     metrics.record(
       route: route?.template ?? "none", status: response.status.code,
       duration: start.duration(to: .now))
@@ -57,6 +60,8 @@ struct GatewayResponder: HTTPResponder {
       try await operations.checkQueue()
       return .json(["status": "ready"])
     case .metrics where configuration.metricsOpen: return metricsResponse
+    case .page(let route):
+      if let page { return try await page.respond(to: route, exchange) }
     default: break
     }
     let caller = try access.caller(exchange.request)
@@ -68,7 +73,7 @@ struct GatewayResponder: HTTPResponder {
     var heldBytes = 0
     defer { gate.leave(bodyBytes: heldBytes) }
     switch route {
-    case .live, .ready, .metrics: return metricsResponse
+    case .live, .ready, .metrics, .page: return metricsResponse
     case .models: return try await operations.models(caller)
     case .job(let id):
       return exchange.request.method == .delete

@@ -12,6 +12,7 @@ enum Route: Equatable {
   case budget
   case jobs
   case job(id: String)
+  case page(PageRoute)
 
   private static let fixed: [String: Route] = [
     "/health/live": .live, "/health/ready": .ready, "/metrics": .metrics, "/v1/models": .models,
@@ -25,6 +26,8 @@ enum Route: Equatable {
       self = route
     } else if path.hasPrefix(Self.jobPrefix), path.utf8.count > Self.jobPrefix.utf8.count {
       self = .job(id: String(path.dropFirst(Self.jobPrefix.count)))
+    } else if let page = PageRoute(path: path) {
+      self = .page(page)
     } else {
       return nil
     }
@@ -32,8 +35,11 @@ enum Route: Equatable {
 
   /// As metrics name it: without what a client put into the path.
   var template: String {
-    if case .job = self { return Self.jobPrefix + "{id}" }
-    return Self.fixed.first { $0.value == self }?.key ?? ""
+    switch self {
+    case .job: Self.jobPrefix + "{id}"
+    case .page(let page): page.template
+    default: Self.fixed.first { $0.value == self }?.key ?? ""
+    }
   }
 
   var methods: [HTTPRequest.Method] {
@@ -41,7 +47,12 @@ enum Route: Equatable {
     case .live, .ready, .metrics, .models: [.get]
     case .rerank, .plainRerank, .cohereRerank, .budget, .jobs: [.post]
     case .job: [.get, .delete]
+    case .page(let page): [page.method]
     }
+  }
+
+  var isPage: Bool {
+    if case .page = self { true } else { false }
   }
 
   var errorStyle: ErrorStyle { self == .cohereRerank ? .cohere : .openAI }
