@@ -81,6 +81,12 @@ import Testing
     #expect(try importers(of: ["Yams", "Settings"], from: targets.subtracting(["Settings"])) == [])
   }
 
+  @Test func onlyProcessesAndTheirSettingsKnowWhereMetricsAndTracesGo() throws {
+    let targets = Set(try sources().map(\.target)).subtracting(["rerankd", "Settings"])
+    #expect(try importers(of: ["Observability"], from: targets) == [])
+    #expect(try importers(of: ["CoreMetrics"], from: ["QueueRole", "WorkerRole"]) != [])
+  }
+
   @Test func nothingIsLeftToDoOrToTrap() throws {
     let words = ["try!", "fatalError(", "TODO", "FIXME", "as!"]
     let found = try sources().filter { !$0.path.contains("/Generated/") }.flatMap { source in
