@@ -20,6 +20,7 @@ extension GatewayConfiguration {
     }
     section.text("token_file", into: &tokenFile)
     section.flag("metrics_open", into: &metricsOpen)
+    section.flag("ui", into: &servesPage)
     defaultModel = models.first?.name
     section.text("default_model", into: &defaultModel)
     let tls = section.section("tls")
@@ -65,6 +66,9 @@ extension GatewayConfiguration {
     section.size("bodies_max", into: &bodyBytesTotalMax)
     section.count("documents_max", into: &documentsMax)
     section.count("tokens_max", into: &tokensMax)
+    section.size("page_body_max", into: &pageBodyBytesMax)
+    section.count("page_jobs_max", into: &pageJobsMax, in: 1...1_000)
+    section.size("page_preview_max", into: &pagePreviewBytesMax)
   }
 
   private mutating func readTimes(_ section: ConfigurationSection) {
@@ -76,6 +80,10 @@ extension GatewayConfiguration {
     section.time("ready", into: &readyTimeout)
     section.time("overload_retry_after", into: &overloadRetryAfter)
     section.time("token_file_check", into: &tokenFileCheckInterval)
+    section.time("page_status", into: &pageStatusPeriod)
+    section.time("page_idle", into: &pageIdlePeriod)
+    section.time("page_history", into: &pageHistory)
+    section.time("page_call", into: &pageCallTimeout)
     section.time("shutdown_grace", into: &shutdownGrace, atLeast: .zero)
   }
 

@@ -48,6 +48,15 @@ import Testing
     #expect(file.token(token.digest.hexadecimal) == nil)
   }
 
+  @Test func onlyTheSixthColumnMakesAnOperator() throws {
+    let boss = AccessToken(
+      name: "boss", secret: "b", tenant: "t", models: nil, requestsPerMinute: nil, isOperator: true)
+    let file = try file(try write(line("a", "a") + boss.line + "\n"))
+    #expect(try #require(file.token("b")).isOperator)
+    #expect(try #require(file.token("a")).isOperator == false)
+    #expect(boss.line.hasSuffix(" * * operator"))
+  }
+
   @Test(arguments: [0o644, 0o660, 0o602])
   func aFileOpenToOthersIsRefused(mode: Int) throws {
     let path = try write(line("a", "s"), mode: mode)
@@ -59,6 +68,8 @@ import Testing
   @Test(arguments: [
     "a b c\n", "a 12 t * *\n", "a \(String(repeating: "g", count: 64)) t * *\n",
     "a \(String(repeating: "0", count: 64)) t * 0\n",
+    "a \(String(repeating: "0", count: 64)) t * 1 root\n",
+    "a \(String(repeating: "0", count: 64)) t * 1 operator more\n",
   ])
   func aWrongLineIsNamedByItsNumber(text: String) throws {
     let path = try write("# first\n" + text)

@@ -14,7 +14,7 @@ struct RunningGateway {
   let port: Int
 
   static func run(
-    _ queue: StubQueue = StubQueue(),
+    _ queue: StubQueue = StubQueue(), operated: [any OperatedQueue] = [StubOperatedQueue()],
     configure: (inout GatewayConfiguration) -> Void = { _ in },
     _ body: (RunningGateway) async throws -> Void
   ) async throws {
@@ -31,7 +31,7 @@ struct RunningGateway {
         counter: EstimatedTokenCounter())
     }
     let gateway = try Gateway(
-      configuration, budget: counter, queue: queue, closeQueue: {},
+      configuration, budget: counter, queue: queue, operated: operated, closeQueue: {},
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       onListening: {
         continuation.yield($0)

@@ -23,6 +23,9 @@ struct HashTokenCommand: ParsableCommand {
   @Option(help: "Requests a minute; any number by default.")
   var requestsPerMinute: Int?
 
+  @Flag(help: "Its holder sees and manages everything at /ui, every tenant's jobs included.")
+  var `operator` = false
+
   @Flag(help: "Read the token from standard input instead of making one.")
   var stdin = false
 
@@ -50,7 +53,7 @@ struct HashTokenCommand: ParsableCommand {
     let token = AccessToken(
       name: name, secret: secret, tenant: tenant,
       models: models == "*" ? nil : Set(models.split(separator: ",").map { String($0) }),
-      requestsPerMinute: requestsPerMinute)
+      requestsPerMinute: requestsPerMinute, isOperator: `operator`)
     print(token.line)
   }
 }
