@@ -127,7 +127,7 @@ import Testing
         $0.pageJobsMax = 2
         $0.pageBodyBytesMax = 100
       }
-    ) { gateway in
+    ) { (gateway: RunningGateway) async throws in
       let long = String(repeating: "m", count: 100)
       for (call, body, expected) in [
         ("RetryJobs", #"{"jobIds":[]}"#, 400), ("RetryJobs", #"{"jobIds":["1","2","3"]}"#, 400),
