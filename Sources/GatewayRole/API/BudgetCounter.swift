@@ -43,31 +43,21 @@ public struct BudgetCounter: Sendable {
     let request = ScoringRequest(
       model: body.model, query: .init(body.query.content),
       documents: body.documents.map { .init($0.content) }, instruction: body.instruction)
-    do {
-      let report = try budget.check(request)
-      var documents = try report.acceptedDocuments.map { index in
-        var single = request
-        single.documents = [request.documents[index]]
-        return BudgetAnswer.Document(
-          index: index, tokens: try budget.check(single).usage().promptTokens, fits: true)
-      }
-      for index in report.truncatedDocuments {
-        if let position = documents.firstIndex(where: { $0.index == index }) {
-          documents[position].truncated = true
-        }
-      }
-      documents += report.refusedDocuments.map {
-        .init(index: $0.index, tokens: $0.tokens, fits: false, message: $0.message)
+    do throws(EngineError) {
+      let documents = try budget.documents(of: request).map { document in
+        BudgetAnswer.Document(
+          index: document.index, tokens: document.tokens, fits: document.fits,
+          truncated: document.isTruncated ? true : nil, message: document.message)
       }
       let usage = documents.reduce(0) { $0 + ($1.fits ? $1.tokens ?? 0 : 0) }
       return BudgetAnswer(
         model: body.model, contextTokens: counted.model.contextTokens,
         reservedTokens: counted.model.reservedTokens,
-        documents: documents.sorted { $0.index < $1.index },
+        documents: documents,
         usage: .init(
           promptTokens: UInt64(usage), totalTokens: UInt64(usage),
           estimated: counted.counter.isEstimate))
-    } catch let error as EngineError {
+    } catch {
       throw APIError(
         status: .unprocessableContent, type: "invalid_request_error", message: error.message,
         code: "invalid_argument")

@@ -1,8 +1,8 @@
-import RerankdProtocol
-import Scoring
+package import RerankdProtocol
+package import Scoring
 
 extension RerankContent {
-  init(_ content: Content) {
+  package init(_ content: Content) {
     self.init(
       parts: content.parts.compactMap { part in
         switch part.kind {
@@ -20,7 +20,7 @@ extension RerankContent {
 }
 
 extension TokenBudget.Policy {
-  init(_ policy: OverBudgetPolicy) {
+  package init(_ policy: OverBudgetPolicy) {
     self =
       switch policy {
       case .truncate: .truncate
