@@ -2,8 +2,8 @@ public import RerankdProtocol
 
 /// For operators.
 extension QueueClient {
-  public func status() async throws(CallError) -> StatusResponse {
-    try await call(.status, StatusRequest(), .yes, timeout: nil)
+  public func status(timeout: Duration? = nil) async throws(CallError) -> StatusResponse {
+    try await call(.status, StatusRequest(), .yes, timeout: timeout)
   }
 
   /// One page, newest first; pass `nextBeforeJobID` as `beforeJobID` for the next.
@@ -21,9 +21,9 @@ extension QueueClient {
     return response.outcomes
   }
 
-  public func workers() async throws(CallError) -> [WorkerInfo] {
+  public func workers(timeout: Duration? = nil) async throws(CallError) -> [WorkerInfo] {
     let response: ListWorkersResponse = try await call(
-      .listWorkers, ListWorkersRequest(), .yes, timeout: nil)
+      .listWorkers, ListWorkersRequest(), .yes, timeout: timeout)
     return response.workers
   }
 

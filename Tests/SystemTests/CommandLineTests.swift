@@ -79,7 +79,7 @@ extension SystemTests {
         #expect(status.models[0].workers == 2)
         #expect(status.counters["succeeded"] == 1)
         let text = try await system.control(["status"])
-        #expect(text.output.contains("workers 2"))
+        #expect(text.output.contains("workers  2"))
 
         struct Worker: Decodable {
           var workerId: String

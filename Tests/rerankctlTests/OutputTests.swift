@@ -32,7 +32,7 @@ import Testing
     (200_000_000, "2 d 7 h"),
   ])
   func timesShowTheirTwoLargestUnits(milliseconds: UInt64, text: String) {
-    #expect(StatusView.time(milliseconds) == text)
+    #expect(Quantity.time(milliseconds: milliseconds) == text)
   }
 
   @Test func timesAreISO8601InUTCWithMilliseconds() {

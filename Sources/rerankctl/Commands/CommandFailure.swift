@@ -12,6 +12,9 @@ enum CommandFailure {
   static let wrongInput = ExitCode(65)
   static let queueAway = ExitCode(69)
 
+  /// As shells report a program that a signal ended.
+  static func ended(by signal: Int32) -> ExitCode { ExitCode(128 + signal) }
+
   static func reporting(_ body: () async throws -> Void) async throws {
     do {
       try await body()

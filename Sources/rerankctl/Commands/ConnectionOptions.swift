@@ -1,17 +1,20 @@
 import ArgumentParser
+import CallTransport
 import Foundation
 import RerankdClient
 import RerankdProtocol
 import ZeroMQ
 
-/// Where the queue is, and how long it may take.
+/// Where the queues are, and how long they may take.
 struct ConnectionOptions: ParsableArguments {
   @Option(
-    help: """
-      The queue's endpoint for producers. Environment: RERANKD_QUEUE. Default: \
-      \(DefaultEndpoint.producers)
-      """)
-  var endpoint: String?
+    help: ArgumentHelp(
+      "The queue's endpoint for producers.",
+      discussion: """
+        Of several queues (shards) give each, in the order of their numbers, or all with commas \
+        between. Environment: RERANKD_QUEUE. Default: \(DefaultEndpoint.producers)
+        """))
+  var endpoint: [String] = []
 
   @Option(help: "How long an answer may take: 250ms, 30s, 5m.")
   var timeout = TimeArgument(.seconds(30))
@@ -19,15 +22,20 @@ struct ConnectionOptions: ParsableArguments {
   @Option(help: "Wait so long for a queue that is not there yet.")
   var wait = TimeArgument(.zero)
 
-  @Option(name: [.short, .long], help: "How to print: table, json or jsonl.")
-  var output = OutputFormat.table
+  @OptionGroup var display: OutputOptions
 
-  var printer: Printer { Printer(format: output) }
+  var output: OutputFormat { display.output }
+  var printer: Printer { display.printer }
+
+  /// Runs the body with every queue that was named, and closes the connections.
+  func withQueues(_ body: (Queues) async throws -> Void) async throws {
+    try await withClient { try await body(Queues($0)) }
+  }
 
   /// Runs the body with a client and closes it; failures become one line and an exit code.
-  func withClient(_ body: (QueueClient) async throws -> Void) async throws {
+  func withClient(_ body: (ShardedClient) async throws -> Void) async throws {
     try await CommandFailure.reporting {
-      let client = try QueueClient(configuration())
+      let client = try ShardedClient(configuration())
       let end: Result<Void, any Error>
       do {
         try await waitForQueue(client)
@@ -41,20 +49,22 @@ struct ConnectionOptions: ParsableArguments {
     }
   }
 
-  private func configuration() throws -> ClientConfiguration {
-    let text =
-      endpoint ?? ProcessInfo.processInfo.environment["RERANKD_QUEUE"]
-      ?? DefaultEndpoint.producers
+  private func configuration() throws -> ShardedConfiguration {
+    let environment = ProcessInfo.processInfo.environment["RERANKD_QUEUE"]
+    let said = endpoint.isEmpty ? [environment ?? DefaultEndpoint.producers] : endpoint
     do {
-      var configuration = try ClientConfiguration(endpoint: text)
-      configuration.callTimeout = timeout.duration
+      var configuration = try ShardedConfiguration(
+        endpoints: said.flatMap { $0.split(separator: ",").map(String.init) })
+      configuration.client.callTimeout = timeout.duration
+      // A person waits: that nothing listens there is said at once.
+      configuration.client.connection.failsWhenUnreachable = true
       return configuration
     } catch {
       throw InputError("--endpoint: \(error)")
     }
   }
 
-  private func waitForQueue(_ client: QueueClient) async throws {
+  private func waitForQueue(_ client: ShardedClient) async throws {
     let deadline = ContinuousClock.now + wait.duration
     while ContinuousClock.now < deadline {
       do {

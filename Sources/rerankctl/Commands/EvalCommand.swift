@@ -124,7 +124,7 @@ struct EvalCommand: AsyncParsableCommand {
     try await connection.withClient { try await evaluate(client: $0) }
   }
 
-  private func evaluate(client: QueueClient?) async throws {
+  private func evaluate(client: ShardedClient?) async throws {
     let bootstrap = try Bootstrap(resamples: resamples, seed: seed)
     let task = try EvaluationTask.load(
       files, depth: depth, limitQueries: limitQueries, bm25: bm25.parameters,

@@ -4,133 +4,184 @@ import RerankdProtocol
 
 struct JobsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "jobs", abstract: "Looks at jobs, retries and cancels them.",
-    subcommands: [List.self, Show.self, Retry.self, Cancel.self])
+    commandName: "jobs", abstract: "Looks at jobs; retries, cancels, purges and exports them.",
+    discussion: """
+      rerankctl jobs list --state dead --newer-than 1h
+      rerankctl jobs show 0-17
+      rerankctl jobs retry --error-code UNAVAILABLE --dry-run
+      rerankctl jobs cancel --tenant nightly --older-than 2h
+      rerankctl jobs export --state dead --file dead.jsonl
+      """,
+    subcommands: [
+      List.self, Show.self, Retry.self, Cancel.self, Purge.self, JobsExportCommand.self,
+    ], defaultSubcommand: List.self)
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Lists jobs, newest first.",
-      discussion: "rerankctl jobs list --state dead --model builtin --limit 20")
+      discussion: """
+        rerankctl jobs list --state dead --model builtin --limit 20
+        rerankctl jobs list --error-contains "too long" --all -o jsonl
+        rerankctl jobs list --older-than 1h --state ready --state leased
+        """)
 
-    @Option(help: "delayed, ready, leased, succeeded, dead, cancelled or expired; may be repeated.")
-    var state: [JobState] = []
-
-    @Option var tenant: String?
-    @Option var model: String?
+    @OptionGroup(title: "Filters") var filter: JobFilter
 
     @Option(help: "Only jobs before this one, for the next page.")
     var before: JobID?
 
-    @Option(help: "At most so many, 1 to 1000.")
-    var limit: UInt32 = 50
+    @Option(help: "At most so many.")
+    var limit = 50
+
+    @Flag(help: "All, page after page.")
+    var all = false
 
     @OptionGroup var connection: ConnectionOptions
 
+    func validate() throws {
+      if limit < 1 { throw ValidationError("--limit must be at least 1") }
+    }
+
     func run() async throws {
-      try await connection.withClient { client in
-        var request = ListJobsRequest()
-        request.states = state
-        request.tenant = tenant ?? ""
-        request.model = model ?? ""
-        request.beforeJobID = before?.rawValue ?? 0
-        request.limit = limit
-        let page = try await client.jobs(request)
-        let views = page.jobs.map(JobView.init)
-        try connection.printer.list(views) { JobView.table(views) }
-        if page.nextBeforeJobID != 0, connection.output == .table {
-          let next = JobID(rawValue: page.nextBeforeJobID)
-          CommandFailure.say("there are more: --before \(next)")
+      try await connection.withQueues { queues in
+        let chosen = try before.map { [try queues.queue(of: $0)] } ?? queues.all
+        var listing = JobListing(
+          chosen, filter.request(), before: before, pageMax: all ? 1_000 : limit)
+        if all, connection.output != .json {
+          return try await printAll(&listing)
         }
+        let jobs = try await listing.next(all ? .max : limit)
+        let views = jobs.map { JobView($0.job) }
+        try connection.printer.list(views) { JobView.table(views) }
+        if !all, let last = jobs.last, connection.output == .table,
+          try await listing.next() != nil
+        {
+          let next = JobID(rawValue: last.job.jobID)
+          CommandFailure.say(
+            queues.all.count > 1
+              ? "there are more: --all, or a larger --limit" : "there are more: --before \(next)")
+        }
+      }
+    }
+
+    /// A page at a time, so that any number can be listed.
+    private func printAll(_ listing: inout JobListing) async throws {
+      var isFirst = true
+      while true {
+        let views = try await listing.next(1_000).map { JobView($0.job) }
+        guard !views.isEmpty || isFirst else { return }
+        try connection.printer.list(views) { JobView.table(views) }
+        isFirst = false
       }
     }
   }
 
   struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Prints a job with its attempts and its outcome.")
+      abstract: "Prints a job with its attempts and its outcome.",
+      discussion: """
+        rerankctl jobs show 0-17
+        rerankctl jobs show 0-17 --request -o json | jq .request
+        """)
 
     @Argument(help: "The job's id, such as 0-17.")
     var job: JobID
 
+    @Flag(help: "With what was to be ranked, in the form that submit takes.")
+    var request = false
+
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-      try await connection.withClient { client in
-        let view = JobView(try await client.job(job, withAttempts: true))
-        try connection.printer.object(view) { view.text }
+      try await connection.withQueues { queues in
+        let details = try await queues.queue(of: job).client.job(
+          job, withRequest: request, withAttempts: true)
+        var view = JobView(details)
+        if request { view.request = try JobLineView(details) }
+        try connection.printer.object(view) { view.text(palette: connection.printer.palette) }
       }
     }
   }
 
   struct Retry: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Makes dead, cancelled or expired jobs ready again, with fresh attempts.")
+      abstract: "Makes jobs that did not succeed ready again, with fresh attempts.",
+      discussion: """
+        rerankctl jobs retry 0-17 0-18
+        rerankctl jobs retry --error-code UNAVAILABLE --newer-than 1h --dry-run
+        rerankctl jobs retry --state expired --model builtin --yes
 
-    @Argument(help: "The jobs' ids.")
-    var jobs: [JobID]
+        By filters it takes dead jobs; --state cancelled and --state expired name others. Exit code 1
+        when one of them could not be retried.
+        """)
 
+    @OptionGroup var bulk: BulkOptions
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-      try await connection.withClient { client in
-        let outcomes = try await client.retry(jobs)
-        let views = zip(jobs, outcomes).map { JobVerdict(job: $0, error: $1.hasError ? $1.error : nil) }
-        try connection.printer.list(views) { JobVerdict.table(views, done: "retried") }
-        if views.contains(where: { $0.error != nil }) { throw CommandFailure.unsuccessful }
+      let command = BulkCommand(
+        action: .retry, options: bulk, printer: connection.printer
+      ) { client, ids in
+        zip(ids, try await client.retry(ids)).map { id, outcome in
+          JobVerdict(
+            id, state: outcome.hasError ? nil : .ready,
+            error: outcome.hasError ? outcome.error : nil)
+        }
       }
+      try await connection.withQueues(command.run)
     }
   }
 
   struct Cancel: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Cancels jobs that have not ended.",
-      discussion: "A job that has ended already stays as it is; its state is printed.")
+      discussion: """
+        rerankctl jobs cancel 0-17 0-18
+        rerankctl jobs cancel --tenant nightly --dry-run
+        rerankctl jobs cancel --all --model old-model --yes
 
-    @Argument(help: "The jobs' ids.")
-    var jobs: [JobID]
+        A job that has ended stays as it is. Exit code 1 when one of them could not be cancelled.
+        """)
+
+    @OptionGroup var bulk: BulkOptions
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+      let command = BulkCommand(
+        action: .cancel, options: bulk, printer: connection.printer
+      ) { client, ids in
+        try await client.cancelJobs(ids).map(JobVerdict.init)
+      }
+      try await connection.withQueues(command.run)
+    }
+  }
+
+  struct Purge: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Removes ended jobs with their results, before retention would.",
+      discussion: """
+        rerankctl jobs purge --state dead --older-than 7d --dry-run
+        rerankctl jobs purge --tenant trial --undelivered --yes
+
+        Jobs whose outcome nobody acknowledged on their reply channel stay, unless --undelivered. What
+        is purged is gone: `rerankctl jobs export` keeps a copy. Exit code 1 when one stayed.
+        """)
+
+    @OptionGroup var bulk: BulkOptions
+
+    @Flag(help: "Also jobs whose outcome nobody acknowledged yet.")
+    var undelivered = false
 
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-      try await connection.withClient { client in
-        var views: [JobVerdict] = []
-        for job in jobs { views.append(try await cancel(job, client)) }
-        try connection.printer.list(views) { JobVerdict.table(views, done: "cancelled") }
-        if views.contains(where: { $0.error != nil }) { throw CommandFailure.unsuccessful }
+      let undelivered = undelivered
+      let command = BulkCommand(
+        action: .purge, options: bulk, printer: connection.printer
+      ) { client, ids in
+        try await client.purge(ids, undelivered: undelivered).map(JobVerdict.init)
       }
+      try await connection.withQueues(command.run)
     }
-
-    /// A job that cannot be cancelled does not keep the others from it; a queue that is away does.
-    private func cancel(_ job: JobID, _ client: QueueClient) async throws -> JobVerdict {
-      do {
-        return JobVerdict(job: job, state: try await client.cancel(job))
-      } catch {
-        guard error.code != .unavailable else { throw error }
-        return JobVerdict(job: job, error: error.status)
-      }
-    }
-  }
-}
-
-/// What became of one job of a command on several.
-private struct JobVerdict: Encodable {
-  var jobId: String
-  var state: String?
-  var error: ErrorView?
-
-  init(job: JobID, state: JobState? = nil, error: CallStatus? = nil) {
-    jobId = job.description
-    self.state = state?.word
-    self.error = error.map(ErrorView.init)
-  }
-
-  static func table(_ verdicts: [JobVerdict], done: String) -> TextTable {
-    var table = TextTable([("JOB", .left), ("RESULT", .left)])
-    for verdict in verdicts {
-      table.append([
-        verdict.jobId, verdict.error.map { "\($0.code): \($0.message)" } ?? verdict.state ?? done,
-      ])
-    }
-    return table
   }
 }

@@ -73,13 +73,12 @@ struct ModelsCommand: AsyncParsableCommand {
     @Argument(help: "builtin, or a Hugging Face folder.")
     var model: ModelLocation
 
-    @Option(name: [.short, .long], help: "How to print: table, json or jsonl.")
-    var output = OutputFormat.table
+    @OptionGroup var display: OutputOptions
 
     func run() async throws {
       try await CommandFailure.reporting {
         let report = await ModelCheck(location: model).run()
-        try Printer(format: output).object(report) { report.text }
+        try display.printer.object(report) { report.text }
         guard report.passed else { throw CommandFailure.unsuccessful }
       }
     }

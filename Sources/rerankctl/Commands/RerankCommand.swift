@@ -61,24 +61,11 @@ struct RerankCommand: AsyncParsableCommand {
       CommandFailure.say("job \(view.jobId) ended as \(view.state): \(error.code): \(error.message)")
     } else {
       try connection.printer.object(view) {
-        view.text(widthMax: Printer.terminalWidth, namesScorer: mayBeFallback)
+        view.text(
+          widthMax: Printer.terminalWidth, namesScorer: mayBeFallback,
+          palette: connection.printer.palette)
       }
     }
     guard view.error == nil else { throw CommandFailure.unsuccessful }
-  }
-}
-
-extension Content {
-  /// A document as the ranking shows it: its text, with images named.
-  fileprivate var summary: String {
-    parts.map { part in
-      switch part.kind {
-      case .text(let text)?: text
-      case .image(let image)?:
-        image.url.isEmpty ? "[image, \(image.data.count) bytes]" : "[image \(image.url)]"
-      case nil: ""
-      }
-    }
-    .joined(separator: " ")
   }
 }

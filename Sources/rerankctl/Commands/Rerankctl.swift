@@ -8,20 +8,25 @@ struct Rerankctl: AsyncParsableCommand {
     discussion: """
       rerankctl rerank "query" "document" "document"…
       rerankctl submit jobs.jsonl --reply-channel mine
-      rerankctl results --reply-channel mine
-      rerankctl status
-      rerankctl jobs list --state dead
-      rerankctl backends pause hub
+      rerankctl results --reply-channel mine --follow
+      rerankctl status --watch
+      rerankctl jobs retry --error-code UNAVAILABLE --dry-run
+      rerankctl workers scale 4
+      rerankctl ledger backup
       rerankctl models verify ./my-reranker
       rerankctl eval --queries queries.jsonl --qrels qrels.tsv --corpus corpus.jsonl
 
-      Exit codes: 0 done; 1 a job was refused or did not succeed; 64 wrong usage; 65 wrong input;
-      69 no queue answers.
+      Every command prints JSON with --output json or jsonl. Colours are for terminals, and NO_COLOR
+      turns them off.
+
+      Exit codes: 0 done; 1 something was refused or did not succeed, or only part of it did; 64 wrong
+      usage; 65 wrong input; 69 no queue answers, or not in time; 128 + N ended by signal N.
       """,
     version: "0.1.0",
     subcommands: [
-      RerankCommand.self, SubmitCommand.self, ResultsCommand.self, StatusCommand.self,
-      JobsCommand.self, WorkersCommand.self, ModelsCommand.self, BackendsCommand.self,
-      ConfigCommand.self, EvalCommand.self,
+      RerankCommand.self, SubmitCommand.self, ResultsCommand.self, BudgetCommand.self,
+      StatusCommand.self, JobsCommand.self, WorkersCommand.self, QueueCommand.self,
+      LedgerCommand.self, ModelsCommand.self, BackendsCommand.self, ConfigCommand.self,
+      EvalCommand.self, CompletionsCommand.self,
     ])
 }

@@ -6,7 +6,7 @@ import RerankdProtocol
 struct QueueRanker: Ranker {
   /// Enough for a few workers; each query waits behind the others within the call's time.
   let queriesAtOnce = 4
-  let client: QueueClient
+  let client: ShardedClient
   let model: String
   let instruction: String?
   let corpus: Corpus

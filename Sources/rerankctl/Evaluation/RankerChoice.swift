@@ -72,7 +72,7 @@ struct RankerSettings {
   /// Of builtin and folder: rankers.
   var precision: PrecisionSetting
   /// Set where a ranker needs a queue.
-  var client: QueueClient?
+  var client: ShardedClient?
 }
 
 extension RankerChoice {

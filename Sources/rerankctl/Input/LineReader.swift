@@ -14,6 +14,9 @@ struct LineReader: Sequence, IteratorProtocol {
   private var searched = 0
   private var ended = false
   private(set) var error: InputError?
+  private var bytesRead = 0
+  /// Of a regular file.
+  private let bytesTotal: Int?
 
   /// - Throws: ``InputError`` when the file cannot be opened.
   init(path: String) throws {
@@ -27,6 +30,17 @@ struct LineReader: Sequence, IteratorProtocol {
       }
       self.handle = handle
     }
+    var status = stat()
+    let isKnown = fstat(handle.fileDescriptor, &status) == 0
+    let isFile = isKnown && status.st_mode & mode_t(S_IFMT) == mode_t(S_IFREG)
+    bytesTotal = isFile ? Int(status.st_size) : nil
+  }
+
+  /// How much of a file was returned, 0 to 1; nil where its size says nothing.
+  var share: Double? {
+    guard let bytesTotal, bytesTotal > 0 else { return nil }
+    let bytesReturned = bytesRead - (buffer.count - start)
+    return Swift.min(1, Double(bytesReturned) / Double(bytesTotal))
   }
 
   /// "FILE:LINE" of the line that was read last.
@@ -58,6 +72,7 @@ struct LineReader: Sequence, IteratorProtocol {
     let chunk = (try? handle.read(upToCount: 1 << 20)) ?? nil
     if let chunk, !chunk.isEmpty {
       buffer.append(contentsOf: chunk)
+      bytesRead += chunk.count
     } else {
       ended = true
     }

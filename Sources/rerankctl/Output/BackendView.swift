@@ -44,12 +44,22 @@ struct BackendView: Encodable {
     ])
     for backend in backends {
       table.append([
-        backend.name, backend.state, "\(backend.requestsUnderWay)", "\(backend.requestsWaiting)",
-        "\(backend.requests)", "\(backend.tokens)", "\(backend.credentialsRefused)",
-        "\(backend.rateLimited)", "\(backend.unavailable)", backend.limits, backend.note,
+        .init(backend.name), .init(backend.state, backend.style), "\(backend.requestsUnderWay)",
+        "\(backend.requestsWaiting)", .init(Quantity.count(backend.requests)),
+        .init(Quantity.count(backend.tokens)), "\(backend.credentialsRefused)",
+        "\(backend.rateLimited)", "\(backend.unavailable)", .init(backend.limits),
+        .init(backend.note),
       ])
     }
     return table
+  }
+
+  private var style: TextStyle {
+    switch state {
+    case BackendState.open.word: .good
+    case BackendState.credentialsRefused.word: .bad
+    default: .waiting
+    }
   }
 
   private var limits: String {
@@ -64,7 +74,7 @@ struct BackendView: Encodable {
 
   private var note: String {
     guard let reason else { return "" }
-    return restingMs.map { "for \(StatusView.time($0)): \(reason)" } ?? reason
+    return restingMs.map { "for \(Quantity.time(milliseconds: $0)): \(reason)" } ?? reason
   }
 
   private static func limit<Value: BinaryInteger>(_ value: Value) -> Value? {

@@ -26,7 +26,7 @@ struct EvaluationProgress {
     let left = Double(queryCount - queries) * seconds / Double(queries)
     write(
       "\r\u{1B}[K\(name): \(queries) of \(queryCount) queries, \(Int(Double(pairs) / seconds)) "
-        + "pairs/s, \(StatusView.time(UInt64(left * 1000))) left")
+        + "pairs/s, \(Quantity.time(milliseconds: UInt64(left * 1000))) left")
   }
 
   func finish() {

@@ -20,6 +20,8 @@ struct JobView: Encodable {
   var delivery: String?
   var outcome: OutcomeView?
   var attemptRecords: [AttemptView]?
+  /// In the form that `submit` takes; only where it was asked for.
+  var request: JobLineView?
 
   init(_ details: JobDetails) {
     jobId = JobID(rawValue: details.jobID).description
@@ -57,37 +59,43 @@ struct JobView: Encodable {
     ])
     for job in jobs {
       table.append([
-        job.jobId, job.state, job.model, job.tenant, "\(job.priority)",
-        "\(job.attempts)/\(job.maxAttempts)", "\(job.requestBytes)", job.submitted,
-        job.outcome?.error?.message ?? "",
+        .init(job.jobId), .init(job.state, JobState(argument: job.state)?.style), .init(job.model),
+        .init(job.tenant), "\(job.priority)", "\(job.attempts)/\(job.maxAttempts)",
+        .init(Quantity.bytes(job.requestBytes)), .init(job.submitted),
+        .init(job.outcome?.error.map { "\($0.code): \($0.message)" } ?? ""),
       ])
     }
     return table
   }
 
   /// Everything about one job, for people.
-  var text: String {
-    var lines = [
-      ("job", jobId), ("state", state), ("model", model), ("tenant", tenant),
-      ("priority", "\(priority)"), ("attempts", "\(attempts) of \(maxAttempts)"),
-      ("workers lost", "\(workersLost)"), ("request", "\(requestBytes) bytes"),
-      ("submitted", submitted), ("updated", updated),
+  func text(palette: Palette = .plain) -> String {
+    var facts: [(String, TextTable.Cell)] = [
+      ("job", .init(jobId)), ("state", .init(state, JobState(argument: state)?.style)),
+      ("model", .init(model)), ("tenant", .init(tenant)), ("priority", "\(priority)"),
+      ("attempts", "\(attempts) of \(maxAttempts)"), ("workers lost", "\(workersLost)"),
+      ("request", .init(Quantity.bytes(requestBytes))), ("submitted", .init(submitted)),
+      ("updated", .init(updated)),
     ]
-    if let idempotencyKey { lines.append(("idempotency key", idempotencyKey)) }
-    if let replyChannel { lines.append(("reply channel", replyChannel)) }
-    if let delivery { lines.append(("delivery", delivery)) }
-    if let readyInMs { lines.append(("ready in", "\(readyInMs) ms")) }
-    if let error = outcome?.error { lines.append(("error", "\(error.code): \(error.message)")) }
-    let width = lines.map(\.0.count).max() ?? 0
-    var text = lines.map { name, value in
-      name + String(repeating: " ", count: width - name.count + 2) + value + "\n"
+    if let idempotencyKey { facts.append(("idempotency key", .init(idempotencyKey))) }
+    if let replyChannel { facts.append(("reply channel", .init(replyChannel))) }
+    if let delivery { facts.append(("delivery", .init(delivery))) }
+    if let readyInMs {
+      facts.append(("ready in", .init(Quantity.time(microseconds: readyInMs * 1_000))))
     }
-    .joined()
+    if let error = outcome?.error {
+      facts.append(("error", .init("\(error.code): \(error.message)", .bad)))
+    }
+    var text = FactSheet(styled: facts).text(palette: palette)
+    let width = Printer.terminalWidth
     if let attemptRecords {
-      text += "\n" + AttemptView.table(attemptRecords).text(widthMax: Printer.terminalWidth)
+      text += "\n" + AttemptView.table(attemptRecords).text(widthMax: width, palette: palette)
     }
     if let outcome, outcome.error == nil {
-      text += "\n" + outcome.text(widthMax: Printer.terminalWidth)
+      text += "\n" + outcome.text(widthMax: width, palette: palette)
+    }
+    if let request {
+      text += "\n" + ((try? Printer.json(request, pretty: true)) ?? "") + "\n"
     }
     return text
   }
@@ -118,8 +126,15 @@ struct AttemptView: Encodable {
       ("ENDED", .left), ("CODE", .left), ("MESSAGE", .left),
     ])
     for row in attempts {
+      let style: TextStyle? =
+        switch row.end {
+        case "\(AttemptEnd.succeeded)": .good
+        case "\(AttemptEnd.failed)", "\(AttemptEnd.lost)": .bad
+        default: nil
+        }
       table.append([
-        "\(row.attempt)", row.end, row.worker, row.started, row.ended, row.code, row.message,
+        "\(row.attempt)", .init(row.end, style), .init(row.worker), .init(row.started),
+        .init(row.ended), .init(row.code), .init(row.message),
       ])
     }
     return table
@@ -139,6 +154,17 @@ extension JobState {
     case .cancelled: "cancelled"
     case .expired: "expired"
     case .UNRECOGNIZED(let number): "state-\(number)"
+    }
+  }
+
+  var style: TextStyle? {
+    switch self {
+    case .delayed: .waiting
+    case .leased: .busy
+    case .succeeded: .good
+    case .dead: .bad
+    case .cancelled, .expired: .faint
+    case .ready, .unspecified, .UNRECOGNIZED: nil
     }
   }
 }

@@ -99,23 +99,6 @@ struct ModelDescriptionView: Encodable {
   }
 }
 
-/// Names and values below one another.
-struct FactSheet {
-  private let facts: [(name: String, value: String)]
-
-  init(_ facts: [(name: String, value: String)]) {
-    self.facts = facts
-  }
-
-  var text: String {
-    let width = facts.map(\.name.count).max() ?? 0
-    return facts.map { name, value in
-      name + String(repeating: " ", count: width - name.count + 2) + value + "\n"
-    }
-    .joined()
-  }
-}
-
 extension ModelCheck.Report {
   /// A checklist, and the speeds below it.
   var text: String {

@@ -59,10 +59,12 @@ struct OutcomeView: Encodable {
   /// The ranking, and below it what is to be known of single documents.
   ///
   /// - Parameter namesScorer: says which model and engine it was, where it may be a fallback.
-  func text(widthMax: Int?, namesScorer: Bool = false) -> String {
+  func text(
+    widthMax: Int?, namesScorer: Bool = false, palette: Palette = .plain
+  ) -> String {
     var notes = self.notes
     if namesScorer, let model, let engine { notes.insert("scored by \(model), \(engine)", at: 0) }
-    return table.text(widthMax: widthMax)
+    return table.text(widthMax: widthMax, palette: palette)
       + (notes.isEmpty ? "" : "\n" + notes.map { $0 + "\n" }.joined())
   }
 

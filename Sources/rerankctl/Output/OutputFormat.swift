@@ -10,14 +10,32 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
   case jsonl
 }
 
+/// What every command that prints takes.
+struct OutputOptions: ParsableArguments {
+  @Option(name: [.short, .long], help: "How to print: table, json or jsonl.")
+  var output = OutputFormat.table
+
+  @Option(
+    help: """
+      Colours: auto (on a terminal, unless the environment has NO_COLOR), always or never.
+      """)
+  var color = ColorChoice.auto
+
+  var printer: Printer {
+    Printer(
+      format: output, palette: Palette(color, isTerminal: isatty(STDOUT_FILENO) == 1))
+  }
+}
+
 /// Writes to standard output; every command prints through it.
 struct Printer {
   var format: OutputFormat
+  var palette = Palette.plain
 
   /// Prints a list: a table of its rows, a JSON array, or a line each.
   func list<Row: Encodable>(_ rows: [Row], table: () -> TextTable) throws {
     switch format {
-    case .table: write(table().text(widthMax: Self.terminalWidth))
+    case .table: write(table().text(widthMax: Self.terminalWidth, palette: palette))
     case .json: write(try Self.json(rows, pretty: true) + "\n")
     case .jsonl: for row in rows { write(try Self.json(row, pretty: false) + "\n") }
     }
@@ -38,11 +56,7 @@ struct Printer {
 
   /// Columns of the terminal; nil where standard output is none, so that nothing is cut there.
   static var terminalWidth: Int? {
-    var size = winsize()
-    guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0,
-      size.ws_col > 0
-    else { return nil }
-    return Int(size.ws_col)
+    TerminalSize(of: STDOUT_FILENO)?.columns
   }
 
   static func json(_ value: some Encodable, pretty: Bool) throws -> String {

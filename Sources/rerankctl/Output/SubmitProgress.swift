@@ -1,13 +1,11 @@
 import Foundation
 import RerankdProtocol
 
-/// What became of submitted lines: a moving count on a terminal, a line each for programs.
+/// What became of submitted lines: a bar on a terminal, a line each for programs.
 struct SubmitProgress {
   private let printer: Printer
-  private let started = ContinuousClock.now
-  private var shown = ContinuousClock.now
-  private let showsCount = isatty(STDERR_FILENO) == 1
-  private var rows: [SubmittedView] = []
+  private var progress = CountProgress(noun: "job")
+  private var rowsPrinted = 0
   private(set) var accepted = 0
   private(set) var duplicates = 0
   private(set) var refused = 0
@@ -16,10 +14,13 @@ struct SubmitProgress {
     self.printer = printer
   }
 
+  var taken: Int { accepted + duplicates }
+
   mutating func add(_ outcome: SubmitOutcome, line: Int, file: String) throws {
     let view = SubmittedView(outcome, line: line)
     if let error = view.error {
       refused += 1
+      progress.finish()
       CommandFailure.say("\(file):\(line): \(error.code): \(error.message)")
     } else if outcome.duplicate {
       duplicates += 1
@@ -28,36 +29,33 @@ struct SubmitProgress {
     }
     switch printer.format {
     case .table: break
-    case .json: rows.append(view)
+    case .json:
+      // An array whose rows are not kept until its end.
+      printer.write((rowsPrinted == 0 ? "[\n" : ",\n") + (try Printer.json(view, pretty: false)))
     case .jsonl: printer.write(try Printer.json(view, pretty: false) + "\n")
     }
-    showCount()
+    rowsPrinted += 1
   }
 
-  func finish() throws {
-    if showsCount { write("\r\u{1B}[K") }
+  /// - Parameters:
+  ///   - share: of the input that was read, where that is known.
+  ///   - note: what it waits for.
+  mutating func show(_ jobs: Int, share: Double?, note: String? = nil) {
+    progress.add(jobs, share: share, note: note)
+  }
+
+  func finish() {
+    progress.finish()
     switch printer.format {
     case .table: printer.write(summary + "\n")
-    case .json: printer.write(try Printer.json(rows, pretty: true) + "\n")
+    case .json: printer.write(rowsPrinted == 0 ? "[]\n" : "\n]\n")
     case .jsonl: break
     }
   }
 
   private var summary: String {
-    let seconds = max(started.duration(to: .now) / .seconds(1), 0.001)
-    let rate = Int(Double(accepted + duplicates + refused) / seconds)
-    return "\(accepted) submitted, \(duplicates) known already, \(refused) refused, \(rate)/s"
-  }
-
-  /// At most ten times a second, so that printing costs nothing.
-  private mutating func showCount() {
-    guard showsCount, shown.duration(to: .now) >= .milliseconds(100) else { return }
-    shown = .now
-    write("\r\u{1B}[K\(summary)")
-  }
-
-  private func write(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+    "\(accepted) submitted, \(duplicates) known already, \(refused) refused, "
+      + "\(Quantity.rate(progress.ratePerSecond)) a second"
   }
 }
 

@@ -6,6 +6,8 @@ struct WorkerView: Encodable {
   var host: String
   var processId: UInt32
   var version: String
+  /// Of the CURVE key that it came with.
+  var keyName: String?
   var models: [String]
   var heldJobs: UInt32
   var creditJobs: UInt32
@@ -14,6 +16,7 @@ struct WorkerView: Encodable {
   var attachedMs: UInt64
   var silentMs: UInt64
   var draining: Bool
+  var paused: Bool
   var succeeded: UInt64
   var failed: UInt64
 
@@ -22,6 +25,7 @@ struct WorkerView: Encodable {
     host = worker.host
     processId = worker.processID
     version = worker.version
+    keyName = worker.keyName.nonEmpty
     models = worker.models
     heldJobs = worker.heldJobs
     creditJobs = worker.creditJobs
@@ -30,24 +34,36 @@ struct WorkerView: Encodable {
     attachedMs = worker.attachedMs
     silentMs = worker.silentMs
     draining = worker.draining
+    paused = worker.paused
     succeeded = worker.succeeded
     failed = worker.failed
   }
 
   static func table(_ workers: [WorkerView]) -> TextTable {
-    var table = TextTable([
-      ("WORKER", .left), ("HOST", .left), ("PID", .right), ("JOBS", .right), ("SUCCEEDED", .right),
-      ("FAILED", .right), ("ATTACHED", .right), ("SILENT", .right), ("STATE", .left),
-      ("MODELS", .left),
-    ])
+    let hasKeys = workers.contains { $0.keyName != nil }
+    var table = TextTable(
+      [
+        ("WORKER", .left), ("HOST", .left), ("PID", .right), ("STATE", .left), ("JOBS", .right),
+        ("SUCCEEDED", .right), ("FAILED", .right), ("ATTACHED", .right), ("SILENT", .right),
+      ] + (hasKeys ? [("KEY", .left)] : []) + [("MODELS", .left)])
     for worker in workers {
-      table.append([
-        worker.workerId, worker.host, "\(worker.processId)",
-        "\(worker.heldJobs)/\(worker.creditJobs)", "\(worker.succeeded)", "\(worker.failed)",
-        StatusView.time(worker.attachedMs), "\(worker.silentMs) ms",
-        worker.draining ? "draining" : "serving", worker.models.joined(separator: ", "),
-      ])
+      var cells: [TextTable.Cell] = [
+        .init(worker.workerId), .init(worker.host), "\(worker.processId)",
+        .init(worker.state.word, worker.state.style), "\(worker.heldJobs)/\(worker.creditJobs)",
+        .init(Quantity.count(worker.succeeded)),
+        .init(Quantity.count(worker.failed), worker.failed > 0 ? .bad : .faint),
+        .init(Quantity.time(milliseconds: worker.attachedMs)),
+        .init(Quantity.time(microseconds: worker.silentMs * 1_000)),
+      ]
+      if hasKeys { cells.append(.init(worker.keyName ?? "")) }
+      table.append(cells + [.init(worker.models.joined(separator: ", "))])
     }
     return table
+  }
+
+  private var state: (word: String, style: TextStyle) {
+    if draining { return ("draining", .waiting) }
+    if paused { return ("paused", .waiting) }
+    return heldJobs > 0 ? ("busy", .busy) : ("idle", .good)
   }
 }

@@ -1,0 +1,57 @@
+import RerankdClient
+import RerankdProtocol
+
+/// The jobs of all queues that a filter lets through, newest first, a page of each at a time.
+///
+/// Ids grow with time in one queue alone, so queues are merged by when their jobs were submitted.
+struct JobListing {
+  private var lanes: [Lane]
+
+  private struct Lane {
+    let queue: NamedQueue
+    var request: ListJobsRequest
+    /// Newest last.
+    var page: [JobDetails] = []
+    var isExhausted = false
+
+    mutating func fill() async throws {
+      while page.isEmpty, !isExhausted {
+        let answer = try await queue.client.jobs(request)
+        page = answer.jobs.reversed()
+        request.beforeJobID = answer.nextBeforeJobID
+        isExhausted = answer.nextBeforeJobID == 0
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - before: only jobs before this one, of its own queue.
+  ///   - pageMax: jobs of one call, 1 to 1,000.
+  init(
+    _ queues: [NamedQueue], _ request: ListJobsRequest, before: JobID? = nil, pageMax: Int = 1_000
+  ) {
+    lanes = queues.map { queue in
+      var lane = Lane(queue: queue, request: request)
+      lane.request.beforeJobID = before?.rawValue ?? 0
+      lane.request.limit = UInt32(min(max(1, pageMax), 1_000))
+      return lane
+    }
+  }
+
+  /// nil after the last one.
+  mutating func next() async throws -> (job: JobDetails, queue: NamedQueue)? {
+    for index in lanes.indices { try await lanes[index].fill() }
+    let newest = lanes.indices.filter { !lanes[$0].page.isEmpty }.max {
+      (lanes[$0].page.last?.submittedUnixMs ?? 0) < (lanes[$1].page.last?.submittedUnixMs ?? 0)
+    }
+    guard let newest, let job = lanes[newest].page.popLast() else { return nil }
+    return (job, lanes[newest].queue)
+  }
+
+  /// Up to so many.
+  mutating func next(_ count: Int) async throws -> [(job: JobDetails, queue: NamedQueue)] {
+    var found: [(job: JobDetails, queue: NamedQueue)] = []
+    while found.count < count, let next = try await next() { found.append(next) }
+    return found
+  }
+}
