@@ -82,6 +82,10 @@ extension SystemTests {
       try await withHub(
         hub, workers: 2, backend: "credentials_pause: 1h, credentials_poll: 50ms", tokens: tokens
       ) { system, client in
+        // A worker whose credentials are refused from the start offers no model, and gets no job.
+        try await eventually("both workers' models") {
+          try await client.models().first { $0.name == "remote" }?.workers == 2
+        }
         hub.accept(token: "fresh")
         let jobs = try (0..<20).map { _ in
           try RerankJob.make(model: "remote") { $0.spec.maxAttempts = 1 }

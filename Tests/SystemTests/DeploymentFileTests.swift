@@ -58,9 +58,10 @@ extension SystemTests {
         let path = root.url.appending(path: program)
         try files.createDirectory(
           at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
-        files.createFile(
-          atPath: path.path, contents: Data("#!/bin/sh\n".utf8),
-          attributes: [.posixPermissions: 0o755])
+        #expect(
+          files.createFile(
+            atPath: path.path, contents: Data("#!/bin/sh\n".utf8),
+            attributes: [.posixPermissions: 0o755]))
       }
     }
 
