@@ -234,8 +234,9 @@ let package = Package(
     .testTarget(
       name: "GatewayRoleTests",
       dependencies: [
-        "GatewayRole", "RerankdClient", "RerankdProtocol", "Scoring", "TestSupport",
-        asyncHTTPClient, httpTypes, logging, nioCore, nioHTTP1, protobuf,
+        "GatewayRole", "Observability", "RerankdClient", "RerankdProtocol", "Scoring",
+        "TestSupport", "TraceContext", asyncHTTPClient, coreMetrics, httpTypes, logging, nioCore,
+        nioHTTP1, protobuf, tracing,
       ],
       swiftSettings: strict),
     .testTarget(

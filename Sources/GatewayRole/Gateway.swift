@@ -1,3 +1,4 @@
+public import CoreMetrics
 import Foundation
 import Hummingbird
 import HummingbirdCore
@@ -7,6 +8,7 @@ import NIOCore
 import NIOSSL
 import RerankdClient
 public import ServiceLifecycle
+public import Tracing
 
 /// HTTP in front of a queue: clients of the usual rerank APIs become its producers.
 ///
@@ -31,14 +33,21 @@ public struct Gateway: Service {
   private let access: AccessControl
   private let closeQueue: @Sendable () async -> Void
   private let onListening: @Sendable (_ port: Int) async -> Void
+  private let gate: RequestGate
+  private let metrics: GatewayMetrics
+  private let tracer: any Tracer
   private let logger: Logger
 
   /// Reads the token file and opens the connection to the queue, which may be away as yet.
   ///
-  /// - Parameter onListening: called once, with the port.
+  /// - Parameters:
+  ///   - metrics: the process's factory by default; so with the tracer.
+  ///   - onListening: called once, with the port.
   /// - Throws: ``GatewayError``.
   public init(
-    _ configuration: GatewayConfiguration, budget: BudgetCounter, logger: Logger,
+    _ configuration: GatewayConfiguration, budget: BudgetCounter,
+    metrics: any MetricsFactory = MetricsSystem.factory,
+    tracer: any Tracer = InstrumentationSystem.tracer, logger: Logger,
     onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
   ) throws(GatewayError) {
     let client: QueueClient
@@ -59,13 +68,14 @@ public struct Gateway: Service {
         await client.close()
         await pageClient.close()
       },
-      logger: logger, onListening: onListening)
+      metrics: metrics, tracer: tracer, logger: logger, onListening: onListening)
   }
 
   init(
     _ configuration: GatewayConfiguration, budget: BudgetCounter, queue: any GatewayQueue,
     operated: [any OperatedQueue],
-    closeQueue: @escaping @Sendable () async -> Void, logger: Logger,
+    closeQueue: @escaping @Sendable () async -> Void, metrics: any MetricsFactory,
+    tracer: any Tracer, logger: Logger,
     onListening: @escaping @Sendable (_ port: Int) async -> Void
   ) throws(GatewayError) {
     if let problem = configuration.firstProblem {
@@ -81,7 +91,11 @@ public struct Gateway: Service {
       span: configuration.pageHistory)
     self.closeQueue = closeQueue
     self.onListening = onListening
+    self.metrics = GatewayMetrics(metrics)
+    self.tracer = tracer
     self.logger = logger
+    gate = RequestGate(
+      requestsMax: configuration.requestsMax, bodyBytesMax: configuration.bodyBytesTotalMax)
     guard let path = configuration.tokenFile else {
       access = AccessControl(file: nil)
       return
@@ -121,20 +135,22 @@ public struct Gateway: Service {
   }
 
   private let registry = PeerRegistry()
+  /// Seconds since 1970.
+  private let startedAt = Int64(Date().timeIntervalSince1970)
 
   private var responder: GatewayResponder {
-    let gate = RequestGate(
-      requestsMax: configuration.requestsMax, bodyBytesMax: configuration.bodyBytesTotalMax)
     let page = PageResponder(
       configuration: configuration, access: access, gate: gate,
       operations: PageOperations(configuration: configuration, queues: operated, watch: watch))
     return GatewayResponder(
       configuration: configuration, access: access, registry: registry, gate: gate,
-      metrics: GatewayMetrics(),
-      operations: GatewayOperations(
-        configuration: configuration, queue: queue, budgetCounter: budget,
-        startedAt: Int64(Date().timeIntervalSince1970)),
+      metrics: metrics, tracer: tracer, operations: operations,
       page: configuration.servesPage ? page : nil, logger: logger)
+  }
+
+  private var operations: GatewayOperations {
+    GatewayOperations(
+      configuration: configuration, queue: queue, budgetCounter: budget, startedAt: startedAt)
   }
 
   private func server() throws -> HTTPServerBuilder {
@@ -167,6 +183,24 @@ public struct Gateway: Service {
         code: .configuration,
         message: "the certificate \(certificate) and its key \(key) cannot be used",
         underlying: error)
+    }
+  }
+
+  /// Records what is held now, as metrics: for scrapes.
+  public func recordMetrics() {
+    let held = gate.held
+    metrics.record(requestsInFlight: held.requests, bodyBytes: held.bodyBytes)
+  }
+
+  /// Why requests cannot be answered at the moment; nil while the queue answers.
+  public var hindrance: String? {
+    get async {
+      do {
+        try await operations.checkQueue()
+        return nil
+      } catch {
+        return (error as? APIError)?.message ?? "\(error)"
+      }
     }
   }
 

@@ -13,8 +13,6 @@ public struct GatewayConfiguration: Sendable {
   /// Who may come in (``AccessTokenFile``). Without it everybody who reaches the port may, so the
   /// gateway then listens on loopback alone.
   public var tokenFile: String?
-  /// Lets `/metrics` be read without a token.
-  public var metricsOpen = false
   /// Serves the page for people at `/ui`.
   public var servesPage = true
   /// The model of requests in a dialect that names none (`/rerank` with `texts`).

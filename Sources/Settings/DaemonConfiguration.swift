@@ -14,8 +14,8 @@ package struct DaemonConfiguration: Sendable {
   package var gateway: GatewayConfiguration
   package var up: UpSettings
   package var log: LogSettings
-  /// Of the queue.
   package var queueMetrics: MetricsListenerConfiguration
+  package var gatewayMetrics: MetricsListenerConfiguration
   package var tracing: TracingConfiguration
   /// All of it, in the order of the sections, and where each value was said.
   package var settings: [Setting]
@@ -51,7 +51,9 @@ package struct DaemonConfiguration: Sendable {
     queueMetrics = MetricsListenerConfiguration(section, host: "127.0.0.1", port: 7881)
     tracing = TracingConfiguration(root.section("tracing"), environment: layers.environment)
     // Of a wrong endpoint nothing else can be made: the problem is said alone.
-    gateway = try GatewayConfiguration(root.section("gateway"), models: models)
+    let gatewaySection = root.section("gateway")
+    gateway = try GatewayConfiguration(gatewaySection, models: models)
+    gatewayMetrics = MetricsListenerConfiguration(gatewaySection, host: "127.0.0.1", port: 7879)
     // Values that are wrong alone would be blamed once more for not going together.
     let isReadWell = reading.problems.isEmpty
     if isReadWell, layers.roles.contains(.queue), let (key, message) = queue.problem {

@@ -19,7 +19,6 @@ extension GatewayConfiguration {
       guard setListen(listen) else { throw section.error("listen", Self.listenForm) }
     }
     section.text("token_file", into: &tokenFile)
-    section.flag("metrics_open", into: &metricsOpen)
     section.flag("ui", into: &servesPage)
     defaultModel = models.first?.name
     section.text("default_model", into: &defaultModel)

@@ -12,7 +12,7 @@ struct ProcessObservation {
   private let role: String
   private let logger: Logger
 
-  /// - Parameter role: "queue" or "worker".
+  /// - Parameter role: "queue", "worker" or "gateway".
   init(_ role: String, tracing: TracingConfiguration, logger: Logger) {
     self.role = role
     self.logger = logger

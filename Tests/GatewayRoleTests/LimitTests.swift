@@ -23,9 +23,8 @@ import Testing
       client = nil
       try await eventually("the end of the call") { queue.callsOff == 1 }
       try await eventually("its place in the metrics") {
-        let metrics = try await gateway.send(.GET, "/metrics")
-        return String(decoding: metrics.body, as: UTF8.self)
-          .contains(#"requests_total{route="/v1/rerank",status="499"} 1"#)
+        await gateway.metrics.contains(
+          #"requests_total{route="/v1/rerank",status="499"} 1"#)
       }
     }
   }

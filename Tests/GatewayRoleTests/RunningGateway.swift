@@ -3,19 +3,30 @@ import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
+import Observability
 import RerankdClient
 import Scoring
 import TestSupport
+import Tracing
 
 @testable import GatewayRole
 
 /// A gateway on a free port of loopback, in front of a stub.
 struct RunningGateway {
   let port: Int
+  private let gateway: Gateway
+  private let registry: MetricsRegistry
+
+  /// What a scrape would show.
+  var metrics: String {
+    get async {
+      await Exposition(registry, role: "gateway", version: "1") { gateway.recordMetrics() }.text()
+    }
+  }
 
   static func run(
     _ queue: StubQueue = StubQueue(), operated: [any OperatedQueue] = [StubOperatedQueue()],
-    configure: (inout GatewayConfiguration) -> Void = { _ in },
+    tracer: any Tracer = NoOpTracer(), configure: (inout GatewayConfiguration) -> Void = { _ in },
     _ body: (RunningGateway) async throws -> Void
   ) async throws {
     var configuration = GatewayConfiguration(queue: try ClientConfiguration())
@@ -30,8 +41,10 @@ struct RunningGateway {
           name: "m", contextTokens: 100, reservedTokens: 10, acceptsImages: true),
         counter: EstimatedTokenCounter())
     }
+    let registry = MetricsRegistry()
     let gateway = try Gateway(
       configuration, budget: counter, queue: queue, operated: operated, closeQueue: {},
+      metrics: registry, tracer: tracer,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       onListening: {
         continuation.yield($0)
@@ -43,7 +56,7 @@ struct RunningGateway {
       for await listening in ports { port = listening }
       guard let port else { throw TimeoutError(description: "the gateway does not listen") }
       do {
-        try await body(RunningGateway(port: port))
+        try await body(RunningGateway(port: port, gateway: gateway, registry: registry))
       } catch {
         group.cancelAll()
         throw error

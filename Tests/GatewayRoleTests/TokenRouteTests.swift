@@ -42,7 +42,7 @@ import Testing
   @Test func everyRouteButHealthAsksForAToken() async throws {
     try await withTokens { gateway in
       let routes: [(String, String?)] = [
-        ("/v1/models", nil), ("/metrics", nil), ("/v1/jobs/0-1", nil),
+        ("/v1/models", nil), ("/v1/jobs/0-1", nil),
         ("/v1/rerank", RunningGateway.request), ("/rerank", RunningGateway.request),
         ("/v2/rerank", RunningGateway.request), ("/v1/jobs", RunningGateway.request),
         ("/v1/tokenize/budget", RunningGateway.request),
@@ -59,13 +59,6 @@ import Testing
           try await gateway.send(.GET, "/v1/models", headers: bearer(secret)).status == 401)
       }
       #expect(try await gateway.send(.GET, "/v1/models", headers: bearer("s-all")).status == 200)
-    }
-  }
-
-  @Test func openMetricsAskForNone() async throws {
-    try await withTokens(configure: { $0.metricsOpen = true }) { gateway in
-      let reply = try await gateway.send(.GET, "/metrics")
-      #expect(reply.status == 200)
     }
   }
 

@@ -14,7 +14,6 @@ import Testing
         listen: "[::1]:1234"
         queue: tcp://127.0.0.1:9
         token_file: /t
-        metrics_open: true
         default_model: m
         tls: { certificate_file: /c, key_file: /k }
         limits: { connections_max: 1, requests_max: 2, header_max: 3KiB, headers_max: 4, body_max: 5MiB,
@@ -25,7 +24,6 @@ import Testing
     #expect(read.host == "::1")
     #expect(read.port == 1234)
     #expect(read.tokenFile == "/t")
-    #expect(read.metricsOpen)
     #expect(read.defaultModel == "m")
     #expect(read.certificateFile == "/c")
     #expect(read.keyFile == "/k")

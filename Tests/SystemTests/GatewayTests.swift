@@ -28,9 +28,8 @@ extension SystemTests {
           (results.first?["document"] as? [String: Any])?["text"] as? String
             == "Paris is the capital of France.")
         #expect(try await gateway.curl("/health/ready").status == 200)
-        let metrics = try await gateway.curl("/metrics")
         #expect(
-          metrics.body.contains(
+          try await system.scrape("gateway").contains(
             #"rerankd_gateway_requests_total{route="/v1/rerank",status="200"} 1"#))
       }
     }
@@ -91,7 +90,7 @@ extension SystemTests {
           curl.signal(SIGKILL)
           _ = try await curl.waitForExit()
           try await eventually("the gateway's notice of it") {
-            try await gateway.curl("/metrics").body.contains(
+            try await system.scrape("gateway").contains(
               "status=\"499\"} \(end == .cancelled ? 1 : 2)")
           }
           try await waitForJob(in: system, end)

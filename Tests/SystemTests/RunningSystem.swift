@@ -66,6 +66,12 @@ final class RunningSystem: Sendable {
 
   // MARK: Processes
 
+  /// Of systems that run beside one another on this machine each shows its own metrics.
+  private static let ownMetricsPorts = Dictionary(
+    uniqueKeysWithValues: ["QUEUE", "WORKER", "GATEWAY"].map {
+      ("RERANKD_\($0)__METRICS__LISTEN", "127.0.0.1:0")
+    })
+
   var queueArguments: [String] {
     [
       "--config", folder.path("rerankd.yaml"), "--ledger", ledgerPath,
@@ -78,7 +84,9 @@ final class RunningSystem: Sendable {
   func start(
     _ name: String, _ arguments: [String], environment: [String: String] = [:]
   ) throws -> ChildProcess {
-    let process = try ChildProcess("rerankd", arguments: arguments, environment: environment)
+    let process = try ChildProcess(
+      "rerankd", arguments: arguments,
+      environment: Self.ownMetricsPorts.merging(environment) { $1 })
     state.withLock { $0.processes.append((name, process)) }
     return process
   }

@@ -24,7 +24,7 @@ import Testing
 
   @Test func listeningBeyondTheMachineNeedsTokens() {
     let error = #expect(throws: ConfigurationError.self) {
-      try load("metrics_open: true", ["--listen", "0.0.0.0:1"])
+      try load("ui: true", ["--listen", "0.0.0.0:1"])
     }
     #expect(error?.key == "gateway.token_file")
   }

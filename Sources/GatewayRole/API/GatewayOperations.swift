@@ -43,8 +43,9 @@ struct GatewayOperations: Sendable {
       try await queue.rerank(
         prepared, timeout: timeout + Self.deadlineGrace, cancelsJob: cancelsJob)
     }
-    let result = try outcome.rankedResult()
     let id = JobID(rawValue: outcome.jobID)
+    exchange.span?.became(job: id)
+    let result = try outcome.rankedResult()
     switch form {
     case .open:
       return .json(
@@ -77,7 +78,7 @@ struct GatewayOperations: Sendable {
     try caller.requireModel(body.model)
     var job = try body.job(documentsMax: configuration.documentsMax)
     job.spec.tenant = caller.tenant
-    job.spec.traceparent = exchange.traceparent
+    job.spec.traceparent = exchange.span?.traceparent ?? ""
     job.spec.idempotencyKey = try exchange.idempotencyKey() ?? ""
     return job
   }
@@ -95,6 +96,7 @@ struct GatewayOperations: Sendable {
     }
     if let error = CallError(status: outcome.error) { throw error }
     let id = JobID(rawValue: outcome.jobID)
+    exchange.span?.became(job: id)
     var response = Response.json(
       JobAnswer(id: "\(id)", status: .queued, model: body.model, duplicate: outcome.duplicate),
       status: .accepted)

@@ -8,6 +8,8 @@ import RerankdProtocol
 struct Exchange: Sendable {
   let request: Request
   let presence: PeerPresence
+  /// nil for requests that are not traced.
+  var span: RequestSpan?
 
   /// Reads the body, within the bounds of one and of all, and decodes it.
   ///
@@ -76,14 +78,6 @@ struct Exchange: Sendable {
 
   /// A week: no job lives longer.
   private static let timeoutSecondsMax = 604_800.0
-
-  /// W3C trace context, where the client sent one of that form.
-  var traceparent: String {
-    guard let value = request.headers[.traceparent], value.utf8.count == 55,
-      value.utf8.allSatisfy({ $0 == UInt8(ascii: "-") || Character(UnicodeScalar($0)).isHexDigit })
-    else { return "" }
-    return value
-  }
 }
 
 extension Request {

@@ -4,6 +4,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import RerankdProtocol
+import Tracing
 
 /// What a request brings along from its connection.
 struct GatewayContext: InitializableFromSource {
@@ -22,6 +23,7 @@ struct GatewayResponder: HTTPResponder {
   let registry: PeerRegistry
   let gate: RequestGate
   let metrics: GatewayMetrics
+  let tracer: any Tracer
   let operations: GatewayOperations
   /// nil where none is served.
   let page: PageResponder?
@@ -30,13 +32,33 @@ struct GatewayResponder: HTTPResponder {
   func respond(to request: Request, context: GatewayContext) async throws -> Response {
     let start = ContinuousClock.now
     let route = Route(path: request.uri.path).flatMap { page == nil && $0.isPage ? nil : $0 }
+    let span = route.flatMap {
+      $0.isTraced ? RequestSpan(request, route: $0, tracer, logger) : nil
+    }
+    let exchange = Exchange(
+      request: request, presence: registry.presence(of: context.channel) ?? PeerPresence(),
+      span: span)
+    let response =
+      if let span {
+        await span.around { await answer(route, exchange) }
+      } else {
+        await answer(route, exchange)
+      }
+    span?.end(status: response.status)
+    metrics.answered(
+      route: route?.template ?? "none", status: response.status.code,
+      after: start.duration(to: .now))
+    return response
+  }
+
+  /// Whatever went wrong is an answer as well.
+  private func answer(_ route: Route?, _ exchange: Exchange) async -> Response {
+    let request = exchange.request
     var style = route?.errorStyle ?? .openAI
     var response: Response
     do {
       guard let route else { throw unknownPath(request) }
       guard route.methods.contains(request.method) else { throw wrongMethod(route, request) }
-      let exchange = Exchange(
-        request: request, presence: registry.presence(of: context.channel) ?? PeerPresence())
       response = try await answer(route, exchange, &style)
     } catch {
       response = style.response(apiError(error))
@@ -45,9 +67,6 @@ struct GatewayResponder: HTTPResponder {
       }
     }
     if route?.isPage ?? false { PageGuard.secure(&response.headers) }
-    metrics.record(
-      route: route?.template ?? "none", status: response.status.code,
-      duration: start.duration(to: .now))
     return response
   }
 
@@ -59,7 +78,6 @@ struct GatewayResponder: HTTPResponder {
     case .ready:
       try await operations.checkQueue()
       return .json(["status": "ready"])
-    case .metrics where configuration.metricsOpen: return metricsResponse
     case .page(let route):
       if let page { return try await page.respond(to: route, exchange) }
     default: break
@@ -73,7 +91,7 @@ struct GatewayResponder: HTTPResponder {
     var heldBytes = 0
     defer { gate.leave(bodyBytes: heldBytes) }
     switch route {
-    case .live, .ready, .metrics, .page: return metricsResponse
+    case .live, .ready, .page: throw unknownPath(exchange.request)
     case .models: return try await operations.models(caller)
     case .job(let id):
       return exchange.request.method == .delete
@@ -102,12 +120,6 @@ struct GatewayResponder: HTTPResponder {
       let body: OpenRerankBody = try await exchange.body(configuration, gate, &heldBytes)
       return try await operations.submit(body.body, exchange, caller)
     }
-  }
-
-  private var metricsResponse: Response {
-    Response(
-      status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-      body: .init(byteBuffer: ByteBuffer(string: metrics.text(inFlight: gate.requests))))
   }
 
   private func apiError(_ error: any Error) -> APIError {

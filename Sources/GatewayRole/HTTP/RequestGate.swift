@@ -17,7 +17,8 @@ final class RequestGate: Sendable {
     self.bodyBytesMax = bodyBytesMax
   }
 
-  var requests: Int { state.withLock { $0.requests } }
+  /// What is held now.
+  var held: (requests: Int, bodyBytes: Int) { state.withLock { ($0.requests, $0.bodyBytes) } }
 
   /// - Returns: false when there are as many as can be.
   func enter() -> Bool {

@@ -4,7 +4,6 @@ import HTTPTypes
 enum Route: Equatable {
   case live
   case ready
-  case metrics
   case models
   case rerank
   case plainRerank
@@ -15,7 +14,7 @@ enum Route: Equatable {
   case page(PageRoute)
 
   private static let fixed: [String: Route] = [
-    "/health/live": .live, "/health/ready": .ready, "/metrics": .metrics, "/v1/models": .models,
+    "/health/live": .live, "/health/ready": .ready, "/v1/models": .models,
     "/v1/rerank": .rerank, "/rerank": .plainRerank, "/v2/rerank": .cohereRerank,
     "/v1/tokenize/budget": .budget, "/v1/jobs": .jobs,
   ]
@@ -44,7 +43,7 @@ enum Route: Equatable {
 
   var methods: [HTTPRequest.Method] {
     switch self {
-    case .live, .ready, .metrics, .models: [.get]
+    case .live, .ready, .models: [.get]
     case .rerank, .plainRerank, .cohereRerank, .budget, .jobs: [.post]
     case .job: [.get, .delete]
     case .page(let page): [page.method]
@@ -53,6 +52,14 @@ enum Route: Equatable {
 
   var isPage: Bool {
     if case .page = self { true } else { false }
+  }
+
+  /// Whether its requests are worth a span: not those of programs and pages that look again and again.
+  var isTraced: Bool {
+    switch self {
+    case .live, .ready, .page: false
+    case .models, .rerank, .plainRerank, .cohereRerank, .budget, .jobs, .job: true
+    }
   }
 
   var errorStyle: ErrorStyle { self == .cohereRerank ? .cohere : .openAI }

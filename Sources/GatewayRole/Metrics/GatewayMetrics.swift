@@ -1,53 +1,55 @@
+import CoreMetrics
+import NIOCore
 import Synchronization
 
-/// What `/metrics` tells, in Prometheus' text format. Series are bounded: there is one for each
-/// route and status that was answered.
+/// What a gateway tells of its requests, through swift-metrics. Series are bounded: there is one for
+/// each route and status that was answered.
 final class GatewayMetrics: Sendable {
   private struct Key: Hashable {
     var route: String
     var status: Int
   }
 
-  private struct State {
-    var requests: [Key: UInt64] = [:]
-    var durations: [String: LatencyHistogram] = [:]
+  private struct Handlers {
+    var requests: [Key: Counter] = [:]
+    var durations: [String: CoreMetrics.Timer] = [:]
   }
 
-  private let state = Mutex(State())
+  private let factory: any MetricsFactory
+  private let inFlight: Gauge
+  private let bodyBytes: Gauge
+  /// Kept, since each request uses them.
+  private let handlers = Mutex(Handlers())
 
-  func record(route: String, status: Int, duration: Duration) {
-    state.withLock { state in
-      state.requests[Key(route: route, status: status), default: 0] += 1
-      state.durations[route, default: LatencyHistogram()].record(duration)
-    }
+  init(_ factory: any MetricsFactory) {
+    self.factory = factory
+    inFlight = Gauge(label: "rerankd_gateway_requests_in_flight", factory: factory)
+    bodyBytes = Gauge(label: "rerankd_gateway_body_bytes", factory: factory)
   }
 
-  /// - Parameter inFlight: requests worked on now.
-  func text(inFlight: Int) -> String {
-    let state = state.withLock { $0 }
-    var lines = [
-      "# HELP rerankd_gateway_requests_total Requests answered, by route and status.",
-      "# TYPE rerankd_gateway_requests_total counter",
-    ]
-    for (key, count) in state.requests.sorted(by: {
-      ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status)
-    }) {
-      lines.append(
-        #"rerankd_gateway_requests_total{route="\#(key.route)",status="\#(key.status)"} \#(count)"#)
+  func answered(route: String, status: Int, after duration: Duration) {
+    let (requests, durations) = handlers.withLock { handlers in
+      let key = Key(route: route, status: status)
+      let requests =
+        handlers.requests[key]
+        ?? Counter(
+          label: "rerankd_gateway_requests_total",
+          dimensions: [("route", route), ("status", "\(status)")], factory: factory)
+      let durations =
+        handlers.durations[route]
+        ?? CoreMetrics.Timer(
+          label: "rerankd_gateway_request_duration_seconds", dimensions: [("route", route)],
+          factory: factory)
+      handlers.requests[key] = requests
+      handlers.durations[route] = durations
+      return (requests, durations)
     }
-    lines += [
-      "# HELP rerankd_gateway_request_duration_seconds From a request's headers to its answer.",
-      "# TYPE rerankd_gateway_request_duration_seconds histogram",
-    ]
-    for (route, histogram) in state.durations.sorted(by: { $0.key < $1.key }) {
-      lines += histogram.lines(
-        name: "rerankd_gateway_request_duration_seconds", labels: #"route="\#(route)""#)
-    }
-    lines += [
-      "# HELP rerankd_gateway_requests_in_flight Requests worked on now.",
-      "# TYPE rerankd_gateway_requests_in_flight gauge",
-      "rerankd_gateway_requests_in_flight \(inFlight)",
-    ]
-    return lines.joined(separator: "\n") + "\n"
+    requests.increment()
+    durations.recordNanoseconds(TimeAmount(duration).nanoseconds)
+  }
+
+  func record(requestsInFlight: Int, bodyBytes: Int) {
+    inFlight.record(requestsInFlight)
+    self.bodyBytes.record(bodyBytes)
   }
 }

@@ -62,7 +62,7 @@ public struct MetricsListener: Service {
           configuration.connectionsMax, logger: quiet)),
       onServerRunning: { [onListening] channel in
         let bound = channel.localAddress?.port ?? port
-        logger.info("metrics and health on \(host):\(bound)")
+        logger.notice("metrics and health on \(host):\(bound)")
         await onListening(bound)
       },
       logger: quiet)

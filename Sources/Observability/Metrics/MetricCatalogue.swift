@@ -23,5 +23,6 @@ public enum MetricCatalogue {
       "rerankd_gateway_request_duration_seconds", "From a request's headers to its answer.",
       labels: ["route"], bounds: MetricsRegistry.defaultBounds),
     .gauge("rerankd_gateway_requests_in_flight", "Requests worked on now."),
+    .gauge("rerankd_gateway_body_bytes", "Bytes of the bodies of the requests worked on now."),
   ]
 }

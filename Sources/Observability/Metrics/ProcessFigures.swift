@@ -5,13 +5,17 @@ import Glibc
 /// for. What cannot be read is left out.
 struct ProcessFigures {
   static let catalogue: [MetricDescription] = [
-    resident, virtual, cpu, openFiles, filesMax, startTime,
+    resident, virtual, memoryMax, cpu, openFiles, filesMax, startTime,
   ]
 
   private static let resident = MetricDescription.gauge(
     "process_resident_memory_bytes", "Resident memory size.")
   private static let virtual = MetricDescription.gauge(
     "process_virtual_memory_bytes", "Virtual memory size.")
+  private static let memoryMax = MetricDescription.gauge(
+    "rerankd_memory_limit_bytes",
+    "Memory that the process and those beside it may have: the least that its control groups and the "
+      + "machine allow.")
   private static let cpu = MetricDescription.counter(
     "process_cpu_seconds_total", "User and system CPU time spent.")
   private static let openFiles = MetricDescription.gauge(
@@ -42,6 +46,7 @@ struct ProcessFigures {
     let filesMax = getrlimit(__rlimit_resource_t(7), &limit) == 0 ? Double(limit.rlim_cur) : nil
     values = [
       (Self.resident, field(24).map { $0 * pageBytes }), (Self.virtual, field(23)),
+      (Self.memoryMax, MemoryLimit().bytes),
       (Self.cpu, cpu), (Self.openFiles, Self.openFileCount()), (Self.filesMax, filesMax),
       (Self.startTime, start),
     ]

@@ -1,6 +1,7 @@
 import ArgumentParser
 import GatewayRole
 import Logging
+import Observability
 import Settings
 
 struct GatewayCommand: AsyncParsableCommand {
@@ -36,12 +37,17 @@ struct GatewayCommand: AsyncParsableCommand {
       let configuration = try DaemonConfiguration.load(layers)
       let level = SharedLogLevel(configuration.log)
       let logger = common.logger("rerankd.gateway", level, configuration.log.format)
+      let observation = ProcessObservation(
+        "gateway", tracing: configuration.tracing, logger: logger)
       let counters = ModelCounters(configuration.models)
       let service = try Gateway(
         configuration.gateway, budget: BudgetCounter { try counters.model($0) }, logger: logger)
       let reload = SettingsReload(
         layers, running: configuration, role: .gateway, level: level, logger: logger)
-      try await common.run([service], logger: logger) { await reload.reload { _ in } }
+      let watched = observation.services(
+        configuration.gatewayMetrics, health: RoleHealth(hindrance: { await service.hindrance })
+      ) { service.recordMetrics() }
+      try await common.run(watched + [service], logger: logger) { await reload.reload { _ in } }
     }
   }
 }
