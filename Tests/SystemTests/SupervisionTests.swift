@@ -136,7 +136,7 @@ extension SystemTests {
 
     @Test func theGatewayIsServedToo() async throws {
       try await withSupervisor(gateway: ["--listen", "127.0.0.1:0"]) { _, up in
-        let line = try await up.line(containing: "listening on", on: .error)
+        let line = try await up.line(containing: "[GatewayRole] listening on", on: .error)
         #expect(line.hasPrefix("[gateway]"))
         let port = try #require(line.split(separator: ":").last.flatMap { Int($0) })
         let curl = try ChildProcess(
