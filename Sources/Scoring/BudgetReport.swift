@@ -143,15 +143,32 @@ public struct BudgetReport: Sendable {
   /// What scoring ``passages`` takes: the sum over their pairs, as rerank servers report it, since
   /// the model reads the query again with each.
   public func usage() -> TokenUsage {
-    let tokens = accepted.reduce(0) { sum, document in
-      if let textTokens = document.textTokens {
-        return sum + pairTokensBeyondDocument + document.imageTokens + textTokens
-      }
-      return contents(document).reduce(sum) {
-        $0 + pairTokensBeyondDocument + document.imageTokens + counter.count($1.text)
-      }
-    }
+    let tokens = accepted.reduce(0) { $0 + self.tokens($1) }
     return TokenUsage(
       promptTokens: tokens, totalTokens: tokens, estimated: counter.isEstimate)
+  }
+
+  private func tokens(_ document: AcceptedDocument) -> Int {
+    if let textTokens = document.textTokens {
+      return pairTokensBeyondDocument + document.imageTokens + textTokens
+    }
+    return contents(document).reduce(0) {
+      $0 + pairTokensBeyondDocument + document.imageTokens + counter.count($1.text)
+    }
+  }
+
+  /// Each document of the request by itself, in their order, for those who want to know before they
+  /// submit it.
+  public func documents() -> [DocumentBudget] {
+    let truncated = Set(truncatedDocuments)
+    let fitting = accepted.map { document in
+      DocumentBudget(
+        index: document.index, tokens: tokens(document), fits: true,
+        isTruncated: truncated.contains(document.index), windows: document.windows?.count ?? 1)
+    }
+    let refused = refusedDocuments.map {
+      DocumentBudget(index: $0.index, tokens: $0.tokens, fits: false, message: $0.message)
+    }
+    return (fitting + refused).sorted { $0.index < $1.index }
   }
 }

@@ -30,6 +30,27 @@ struct TokenBudgetTests {
     try check(texts.map { RerankContent(text: $0) }, policy: policy)
   }
 
+  @Test(arguments: [TokenBudget.Policy.reject, .truncate, .windows])
+  func eachDocumentTakesInCompanyWhatItTakesAlone(policy: TokenBudget.Policy) throws {
+    var documents = [1, 90, 95, 96, 300].map { RerankContent(text: words($0)) }
+    documents.insert(RerankContent(parts: [.text(words(5)), .imageData(image)]), at: 2)
+    let together = try check(documents, policy: policy, images: true).documents()
+    #expect(together.map(\.index) == Array(documents.indices))
+    for document in together {
+      var alone = try #require(
+        try check([documents[document.index]], policy: policy, images: true).documents().first)
+      alone.index = document.index
+      alone.message = document.message
+      #expect(document == alone)
+      #expect(document.fits == (document.message == nil))
+    }
+    let report = try check(documents, policy: policy, images: true)
+    #expect(together.tokens == report.usage().promptTokens)
+    #expect(together.filter(\.isTruncated).map(\.index) == report.truncatedDocuments)
+    #expect(together.filter(\.fits).reduce(0) { $0 + $1.windows } == report.passages.count)
+    #expect(together.contains { !$0.fits } == (policy == .reject))
+  }
+
   @Test func theRequestsInstructionTakesRoomFromItsDocuments() throws {
     let report = try check(
       [words(90), words(91)].map { RerankContent(text: $0) }, instruction: words(5))

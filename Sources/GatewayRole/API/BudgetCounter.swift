@@ -44,18 +44,18 @@ public struct BudgetCounter: Sendable {
       model: body.model, query: .init(body.query.content),
       documents: body.documents.map { .init($0.content) }, instruction: body.instruction)
     do throws(EngineError) {
-      let documents = try budget.documents(of: request).map { document in
-        BudgetAnswer.Document(
-          index: document.index, tokens: document.tokens, fits: document.fits,
-          truncated: document.isTruncated ? true : nil, message: document.message)
-      }
-      let usage = documents.reduce(0) { $0 + ($1.fits ? $1.tokens ?? 0 : 0) }
+      let documents = try budget.check(request).documents()
+      let usage = UInt64(documents.tokens)
       return BudgetAnswer(
         model: body.model, contextTokens: counted.model.contextTokens,
         reservedTokens: counted.model.reservedTokens,
-        documents: documents,
+        documents: documents.map { document in
+          BudgetAnswer.Document(
+            index: document.index, tokens: document.tokens, fits: document.fits,
+            truncated: document.isTruncated ? true : nil, message: document.message)
+        },
         usage: .init(
-          promptTokens: UInt64(usage), totalTokens: UInt64(usage),
+          promptTokens: usage, totalTokens: usage,
           estimated: counted.counter.isEstimate))
     } catch {
       throw APIError(

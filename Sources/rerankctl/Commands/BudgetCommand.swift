@@ -85,7 +85,7 @@ struct BudgetCommand: AsyncParsableCommand {
       do throws(EngineError) {
         view = BudgetView(
           counted.model, estimated: counted.counter.isEstimate,
-          try budget.documents(of: request), texts: contents.map(\.summary))
+          try budget.check(request).documents(), texts: contents.map(\.summary))
       } catch {
         throw InputError(error.message)
       }

@@ -34,7 +34,7 @@ struct BudgetView: Encodable {
         truncated: document.isTruncated, windows: document.windows, message: document.message,
         document: texts[document.index])
     }
-    totalTokens = documents.reduce(0) { $0 + ($1.fits ? $1.tokens ?? 0 : 0) }
+    totalTokens = documents.tokens
   }
 
   func text(widthMax: Int?, palette: Palette) -> String {
