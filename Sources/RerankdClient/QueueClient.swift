@@ -91,7 +91,7 @@ public final class QueueClient: Sendable {
       return false
     }
     // A queue that drains will not take the job a moment later; its operator has to say so first.
-    if error.details.reason == "DRAINING" {
+    if error.isOfDraining {
       hasBeenAnswered.store(true, ordering: .relaxed)
       return false
     }

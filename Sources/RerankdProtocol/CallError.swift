@@ -39,6 +39,10 @@ public struct CallError: Error, Equatable, Sendable {
   /// Whether the same call can succeed later; see `StatusCode.isRetryable`.
   public var isRetryable: Bool { code.isRetryable }
 
+  /// Whether the queue takes no new jobs until its operator says so: a moment later it will not,
+  /// either.
+  public var isOfDraining: Bool { details.reason == "DRAINING" }
+
   /// Not before this long from now; nil where the peer did not say.
   public var retryAfter: Duration? {
     get { details.retryAfterMs == 0 ? nil : .milliseconds(Int64(clamping: details.retryAfterMs)) }

@@ -46,7 +46,7 @@ struct JobsCommand: AsyncParsableCommand {
       try await connection.withQueues { queues in
         let chosen = try before.map { [try queues.queue(of: $0)] } ?? queues.all
         var listing = JobListing(
-          chosen, filter.request(), before: before, pageMax: all ? 1_000 : limit)
+          chosen, filter.request(), before: before, pageMax: all ? .max : limit)
         if all, connection.output != .json {
           return try await printAll(&listing)
         }
@@ -68,7 +68,7 @@ struct JobsCommand: AsyncParsableCommand {
     private func printAll(_ listing: inout JobListing) async throws {
       var isFirst = true
       while true {
-        let views = try await listing.next(1_000).map { JobView($0.job) }
+        let views = try await listing.next(JobListing.pageMax).map { JobView($0.job) }
         guard !views.isEmpty || isFirst else { return }
         try connection.printer.list(views) { JobView.table(views) }
         isFirst = false

@@ -44,8 +44,7 @@ struct JobsExportCommand: AsyncParsableCommand {
       var progress = CountProgress(noun: "job")
       var left = limit ?? Int.max
       for (queue, before) in try queues.inOrder(from: last) {
-        var listing = JobListing(
-          [queue], filter.request(), before: before, pageMax: min(left, 1_000))
+        var listing = JobListing([queue], filter.request(), before: before, pageMax: left)
         while left > 0 {
           let jobs = try await listing.next(min(left, Self.fetchedMax))
           guard !jobs.isEmpty else { break }

@@ -58,7 +58,7 @@ struct RerankCommand: AsyncParsableCommand {
   private func show(_ outcome: JobOutcome, texts: [String], mayBeFallback: Bool) throws {
     let view = OutcomeView(outcome, documents: texts)
     if let error = view.error, connection.output == .table {
-      CommandFailure.say("job \(view.jobId) ended as \(view.state): \(error.code): \(error.message)")
+      CommandFailure.say("job \(view.jobId) ended as \(view.state): \(error)")
     } else {
       try connection.printer.object(view) {
         view.text(

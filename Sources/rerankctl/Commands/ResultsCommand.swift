@@ -129,7 +129,7 @@ private final class OutcomeSink: Sendable {
     let more = (view.results?.count ?? 0) > 5 ? " …" : ""
     let noted = view.singled.map { "  (\($0))" } ?? ""
     let key = view.idempotencyKey.map { "  \($0)" } ?? ""
-    let what = view.error.map { "\($0.code): \($0.message)" } ?? ranking + more + noted
+    let what = view.error?.description ?? ranking + more + noted
     let state = printer.palette.paint(view.state, JobState(argument: view.state)?.style)
     printer.write("\((view.jobId + key).printable)  \(state)  \(what.printable)\n")
   }

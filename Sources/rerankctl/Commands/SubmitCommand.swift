@@ -130,7 +130,7 @@ private struct Submission {
         setback = refusal
       } catch let error as CallError
         where [.unavailable, .deadlineExceeded].contains(error.code) && hasBeenAnswered
-        && error.details.reason != "DRAINING" && .now < end
+        && !error.isOfDraining && .now < end
       {
         progress.show(0, share: share, note: error.message)
         setback = error
@@ -149,7 +149,7 @@ private struct Submission {
     var refusal: CallError?
     for (entry, outcome) in zip(batch, outcomes) {
       if mayWait, outcome.hasError, let error = CallError(status: outcome.error),
-        error.isRetryable, error.details.reason != "DRAINING"
+        error.isRetryable, !error.isOfDraining
       {
         rest.append(entry)
         refusal = error

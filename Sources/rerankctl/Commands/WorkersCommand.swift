@@ -189,10 +189,7 @@ struct WorkerChoice: ParsableArguments {
     try printer.list(verdicts) {
       var table = TextTable([("WORKER", .left), ("RESULT", .left)])
       for verdict in verdicts {
-        let result =
-          verdict.error.map { TextTable.Cell("\($0.code): \($0.message)", .bad) }
-          ?? TextTable.Cell(done, .good)
-        table.append([.init(verdict.workerId), result])
+        table.append([.init(verdict.workerId), .init(verdict.error, done: done)])
       }
       return table
     }

@@ -51,10 +51,7 @@ struct JobVerdict: Encodable {
   static func table(_ verdicts: [JobVerdict], _ action: BulkAction) -> TextTable {
     var table = TextTable([("JOB", .left), ("RESULT", .left)])
     for verdict in verdicts {
-      let result =
-        verdict.error.map { TextTable.Cell("\($0.code): \($0.message)", .bad) }
-        ?? TextTable.Cell(action.done, .good)
-      table.append([.init(verdict.jobId), result])
+      table.append([.init(verdict.jobId), .init(verdict.error, done: action.done)])
     }
     return table
   }

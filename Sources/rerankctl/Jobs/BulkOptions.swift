@@ -92,10 +92,8 @@ struct BulkCommand {
   private func act(_ queues: Queues, _ report: inout BulkReport) async throws {
     guard options.jobs.isEmpty else {
       for start in stride(from: 0, to: options.jobs.count, by: Self.jobsMax) {
-        let ids = options.jobs[start..<min(start + Self.jobsMax, options.jobs.count)]
-        for (client, ids) in try queues.grouped(ids) {
-          try show(await call(client, ids), &report)
-        }
+        let end = min(start + Self.jobsMax, options.jobs.count)
+        try await act(on: options.jobs[start..<end], queues, &report)
       }
       return
     }
@@ -105,9 +103,15 @@ struct BulkCommand {
       let found = try await listing.next(min(Self.jobsMax, left))
       guard !found.isEmpty else { return }
       left -= found.count
-      for (client, ids) in try queues.grouped(found.map { JobID(rawValue: $0.job.jobID) }) {
-        try show(await call(client, ids), &report)
-      }
+      try await act(on: found.map { JobID(rawValue: $0.job.jobID) }, queues, &report)
+    }
+  }
+
+  private func act(
+    on ids: some Sequence<JobID>, _ queues: Queues, _ report: inout BulkReport
+  ) async throws {
+    for (client, ids) in try queues.grouped(ids) {
+      try show(await call(client, ids), &report)
     }
   }
 
@@ -132,7 +136,7 @@ struct BulkCommand {
   private func listing(_ queues: Queues) -> JobListing {
     JobListing(
       queues.all, options.filter.request(states: action.states),
-      pageMax: min(Self.jobsMax, options.limit ?? Self.jobsMax))
+      pageMax: options.limit ?? .max)
   }
 
   private func survey(_ queues: Queues) async throws -> BulkSurvey {

@@ -5,6 +5,9 @@ import RerankdProtocol
 ///
 /// Ids grow with time in one queue alone, so queues are merged by when their jobs were submitted.
 struct JobListing {
+  /// What the queue gives at once.
+  static let pageMax = 1_000
+
   private var lanes: [Lane]
 
   private struct Lane {
@@ -26,14 +29,14 @@ struct JobListing {
 
   /// - Parameters:
   ///   - before: only jobs before this one, of its own queue.
-  ///   - pageMax: jobs of one call, 1 to 1,000.
+  ///   - pageMax: jobs of one call at most; where more are asked for, ``pageMax``.
   init(
-    _ queues: [NamedQueue], _ request: ListJobsRequest, before: JobID? = nil, pageMax: Int = 1_000
+    _ queues: [NamedQueue], _ request: ListJobsRequest, before: JobID? = nil, pageMax: Int
   ) {
     lanes = queues.map { queue in
       var lane = Lane(queue: queue, request: request)
       lane.request.beforeJobID = before?.rawValue ?? 0
-      lane.request.limit = UInt32(min(max(1, pageMax), 1_000))
+      lane.request.limit = UInt32(min(max(1, pageMax), Self.pageMax))
       return lane
     }
   }

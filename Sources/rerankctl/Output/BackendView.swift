@@ -22,13 +22,13 @@ struct BackendView: Encodable {
     name = backend.name
     state = backend.state.word
     reason = backend.reason.nonEmpty
-    restingMs = backend.restingMs == 0 ? nil : backend.restingMs
+    restingMs = backend.restingMs.nonZero
     models = backend.models
     requestsUnderWay = backend.requestsUnderWay
     requestsWaiting = backend.requestsWaiting
-    requestsPerMinuteMax = Self.limit(backend.requestsPerMinuteMax)
-    tokensPerMinuteMax = Self.limit(backend.tokensPerMinuteMax)
-    concurrentRequestsMax = Self.limit(backend.concurrentRequestsMax)
+    requestsPerMinuteMax = backend.requestsPerMinuteMax.nonZero
+    tokensPerMinuteMax = backend.tokensPerMinuteMax.nonZero
+    concurrentRequestsMax = backend.concurrentRequestsMax.nonZero
     requests = backend.requests
     tokens = backend.tokens
     credentialsRefused = backend.credentialsRefused
@@ -75,10 +75,6 @@ struct BackendView: Encodable {
   private var note: String {
     guard let reason else { return "" }
     return restingMs.map { "for \(Quantity.time(milliseconds: $0)): \(reason)" } ?? reason
-  }
-
-  private static func limit<Value: BinaryInteger>(_ value: Value) -> Value? {
-    value == 0 ? nil : value
   }
 }
 

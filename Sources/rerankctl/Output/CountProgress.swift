@@ -1,5 +1,3 @@
-import Foundation
-
 /// A moving line on a terminal: how many, how fast, and how long yet where the whole is known.
 struct CountProgress {
   private(set) var count = 0
@@ -7,8 +5,7 @@ struct CountProgress {
   /// A share of the work that is done, 0 to 1, where it can be told.
   private var share: Double?
   private let started = ContinuousClock.now
-  private var shown: ContinuousClock.Instant?
-  private let isShown = isatty(STDERR_FILENO) == 1
+  private var line = ProgressLine()
 
   init(noun: String) {
     self.noun = noun
@@ -17,14 +14,11 @@ struct CountProgress {
   mutating func add(_ count: Int, share: Double? = nil, note: String? = nil) {
     self.count += count
     self.share = share
-    // At most ten times a second, so that printing costs nothing.
-    guard isShown, shown.map({ $0.duration(to: .now) >= .milliseconds(100) }) ?? true else { return }
-    shown = .now
-    write("\r\u{1B}[K" + text(note: note))
+    if line.isDue { line.show(text(note: note)) }
   }
 
   func finish() {
-    if isShown { write("\r\u{1B}[K") }
+    line.clear()
   }
 
   var ratePerSecond: Double {
@@ -42,9 +36,5 @@ struct CountProgress {
     let left = UInt64(max(0, seconds * (1 - share) / share) * 1_000)
     return "[\(bar)] \(Int(share * 100)) %  \(rate), \(Quantity.time(milliseconds: left)) left"
       + note
-  }
-
-  private func write(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
   }
 }

@@ -1,13 +1,11 @@
 import Evaluation
-import Foundation
 
 /// A moving line on a terminal: how far a ranker is, and how fast.
 struct EvaluationProgress {
   private let name: String
   private let queryCount: Int
   private let started = ContinuousClock.now
-  private var shown = ContinuousClock.now
-  private let isShown = isatty(STDERR_FILENO) == 1
+  private var line = ProgressLine(shownAt: .now)
   private var queries = 0
   private var pairs = 0
 
@@ -16,24 +14,20 @@ struct EvaluationProgress {
     queryCount = task.queries.count
   }
 
-  /// Shown at most ten times a second, so that printing costs nothing.
   mutating func add(_ query: EvaluationTask.JudgedQuery) {
     queries += 1
     pairs += query.candidates.documents.count
-    guard isShown, shown.duration(to: .now) >= .milliseconds(100) else { return }
-    shown = .now
-    let seconds = max(started.duration(to: .now) / .seconds(1), 0.001)
-    let left = Double(queryCount - queries) * seconds / Double(queries)
-    write(
-      "\r\u{1B}[K\(name): \(queries) of \(queryCount) queries, \(Int(Double(pairs) / seconds)) "
-        + "pairs/s, \(Quantity.time(milliseconds: UInt64(left * 1000))) left")
+    if line.isDue { line.show(text) }
   }
 
   func finish() {
-    if isShown { write("\r\u{1B}[K") }
+    line.clear()
   }
 
-  private func write(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+  private var text: String {
+    let seconds = max(started.duration(to: .now) / .seconds(1), 0.001)
+    let left = Double(queryCount - queries) * seconds / Double(queries)
+    return "\(name): \(queries) of \(queryCount) queries, \(Int(Double(pairs) / seconds)) pairs/s, "
+      + "\(Quantity.time(milliseconds: UInt64(left * 1000))) left"
   }
 }

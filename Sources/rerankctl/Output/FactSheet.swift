@@ -13,11 +13,16 @@ struct FactSheet {
   var text: String { text(palette: .plain) }
 
   func text(palette: Palette) -> String {
+    let painted = facts.map { ($0.name, palette.paint($0.value.text, $0.value.style)) }
+    return Self.lines(painted, palette: palette).map { $0 + "\n" }.joined()
+  }
+
+  /// - Parameter facts: with values that are painted already.
+  static func lines(_ facts: [(name: String, painted: String)], palette: Palette) -> [String] {
     let width = facts.map(\.name.columns).max() ?? 0
-    return facts.map { name, value in
+    return facts.map { name, painted in
       palette.paint(name, .faint) + String(repeating: " ", count: width - name.columns + 2)
-        + palette.paint(value.text, value.style) + "\n"
+        + painted
     }
-    .joined()
   }
 }

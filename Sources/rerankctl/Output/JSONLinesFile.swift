@@ -32,7 +32,7 @@ final class JSONLinesFile {
           : "\(path) cannot be written: \(String(cString: strerror(errno)))")
     }
     handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    (lastLine, _) = try Self.cutToWholeLines(handle, path: path)
+    lastLine = try Self.cutToWholeLines(handle, path: path)
   }
 
   func append(_ line: String) throws {
@@ -60,9 +60,11 @@ final class JSONLinesFile {
   }
 
   /// Cuts off what stands after the last line break, reading from the end.
+  ///
+  /// - Returns: the last line before that.
   private static func cutToWholeLines(
     _ handle: FileHandle, path: String
-  ) throws -> (lastLine: String?, bytes: UInt64) {
+  ) throws -> String? {
     let end = try handle.seekToEnd()
     var start = end
     var tail = Data()
@@ -79,12 +81,11 @@ final class JSONLinesFile {
         }
         continue
       }
-      let whole = start + UInt64(last) + 1
-      try handle.truncate(atOffset: whole)
+      try handle.truncate(atOffset: start + UInt64(last) + 1)
       let line = tail[(before.map { $0 + 1 } ?? 0)..<last]
-      return (String(decoding: line, as: UTF8.self), whole)
+      return String(decoding: line, as: UTF8.self)
     }
     try handle.truncate(atOffset: 0)
-    return (nil, 0)
+    return nil
   }
 }

@@ -36,27 +36,23 @@ struct JobLineView: Encodable {
     query = ContentView(request.query)
     documents = request.documents.map(ContentView.init)
     model = spec.model
-    topN = Self.said(request.topN)
+    topN = request.topN.nonZero
     instruction = request.instruction.nonEmpty
     tenant = spec.tenant
     priority = spec.priority
     idempotencyKey = spec.idempotencyKey.nonEmpty
     replyChannel = spec.replyChannel.nonEmpty
     replyTo = spec.replyTo.nonEmpty
-    notBeforeMs = Self.said(spec.notBeforeMs)
-    deadlineMs = Self.said(spec.deadlineMs)
-    maxAttempts = Self.said(spec.maxAttempts)
+    notBeforeMs = spec.notBeforeMs.nonZero
+    deadlineMs = spec.deadlineMs.nonZero
+    maxAttempts = spec.maxAttempts.nonZero
     allowFallback = spec.allowFallback
-    maxTokensPerDoc = Self.said(request.maxTokensPerDoc)
+    maxTokensPerDoc = request.maxTokensPerDoc.nonZero
     overBudget =
       OverBudgetWord.allCases.first { $0.policy == request.overBudget }?.rawValue ?? "reject"
     documentFailure =
       DocumentFailureWord.allCases.first { $0.policy == request.documentFailure }?.rawValue
       ?? "fail_job"
-  }
-
-  private static func said<Value: BinaryInteger>(_ value: Value) -> Value? {
-    value == 0 ? nil : value
   }
 }
 

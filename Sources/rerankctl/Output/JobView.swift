@@ -36,7 +36,7 @@ struct JobView: Encodable {
     workersLost = details.workersLost
     submitted = Self.time(details.submittedUnixMs)
     updated = Self.time(details.updatedUnixMs)
-    readyInMs = details.readyInMs == 0 ? nil : details.readyInMs
+    readyInMs = details.readyInMs.nonZero
     requestBytes = details.requestBytes
     delivery = details.delivery == .none ? nil : "\(details.delivery)"
     outcome = details.hasOutcome ? OutcomeView(details.outcome, documents: []) : nil
@@ -62,7 +62,7 @@ struct JobView: Encodable {
         .init(job.jobId), .init(job.state, JobState(argument: job.state)?.style), .init(job.model),
         .init(job.tenant), "\(job.priority)", "\(job.attempts)/\(job.maxAttempts)",
         .init(Quantity.bytes(job.requestBytes)), .init(job.submitted),
-        .init(job.outcome?.error.map { "\($0.code): \($0.message)" } ?? ""),
+        .init(job.outcome?.error?.description ?? ""),
       ])
     }
     return table
@@ -84,7 +84,7 @@ struct JobView: Encodable {
       facts.append(("ready in", .init(Quantity.time(microseconds: readyInMs * 1_000))))
     }
     if let error = outcome?.error {
-      facts.append(("error", .init("\(error.code): \(error.message)", .bad)))
+      facts.append(("error", .init("\(error)", .bad)))
     }
     var text = FactSheet(styled: facts).text(palette: palette)
     let width = Printer.terminalWidth
@@ -171,4 +171,9 @@ extension JobState {
 
 extension String {
   var nonEmpty: String? { isEmpty ? nil : self }
+}
+
+extension BinaryInteger {
+  /// On the wire, nothing said is zero.
+  var nonZero: Self? { self == 0 ? nil : self }
 }

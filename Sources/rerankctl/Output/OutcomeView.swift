@@ -164,7 +164,7 @@ struct FailedView: Encodable {
   }
 }
 
-struct ErrorView: Encodable {
+struct ErrorView: Encodable, CustomStringConvertible {
   var code: String
   var message: String
 
@@ -176,5 +176,14 @@ struct ErrorView: Encodable {
   init(_ status: CallStatus) {
     code = StatusCode(wire: status.code).description
     message = status.message
+  }
+
+  var description: String { "\(code): \(message)" }
+}
+
+extension TextTable.Cell {
+  /// What became of one of many: the error, or what was done.
+  init(_ error: ErrorView?, done: String) {
+    self = error.map { Self("\($0)", .bad) } ?? Self(done, .good)
   }
 }

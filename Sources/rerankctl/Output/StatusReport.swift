@@ -76,10 +76,7 @@ struct StatusReport {
     if showsTotals { facts.append(("so far", totals(status))) }
     facts.append(("workers", Quantity.count(status.workers)))
     facts.append(("ledger", ledger(status.ledger)))
-    let width = facts.map(\.0.count).max() ?? 0
-    return facts.map { name, value in
-      palette.paint(name, .faint) + String(repeating: " ", count: width - name.count + 2) + value
-    }
+    return FactSheet.lines(facts, palette: palette)
   }
 
   private func rate(_ rates: RateView) -> String {

@@ -72,8 +72,8 @@ struct StatusView: Encodable {
     models = status.models.map { row in
       ModelView(
         name: row.model.name, workers: row.model.workers, delayed: row.delayed, ready: row.ready,
-        leased: row.leased, oldestReadyMs: row.oldestReadyMs == 0 ? nil : row.oldestReadyMs,
-        pausedMs: row.pausedMs == 0 ? nil : row.pausedMs, pauseReason: row.pauseReason.nonEmpty,
+        leased: row.leased, oldestReadyMs: row.oldestReadyMs.nonZero,
+        pausedMs: row.pausedMs.nonZero, pauseReason: row.pauseReason.nonEmpty,
         priorities: row.priorities.map { depth in
           PriorityView(
             priority: depth.priority, delayed: depth.delayed, ready: depth.ready,

@@ -21,7 +21,7 @@ struct SubmitProgress {
     if let error = view.error {
       refused += 1
       progress.finish()
-      CommandFailure.say("\(file):\(line): \(error.code): \(error.message)")
+      CommandFailure.say("\(file):\(line): \(error)")
     } else if outcome.duplicate {
       duplicates += 1
     } else {

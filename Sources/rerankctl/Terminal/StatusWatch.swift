@@ -84,7 +84,6 @@ struct StatusWatch {
     defer { screen.leave() }
     var view = StatusScreen(
       queues: start, palette: printer.palette, clock: Self.clock, interval: interval)
-    view.queues = start
     for await event in events(terminal) {
       switch event {
       case .readings(let readings):
