@@ -11,7 +11,9 @@ package struct DaemonConfiguration: Sendable {
   package var backends: [RemoteEngineConfiguration]
   package var queue: QueueConfiguration
   package var worker: WorkerSettings
+  /// Without its keys, which ``gatewayKeys`` reads.
   package var gateway: GatewayConfiguration
+  package var gatewayKeys: QueueKeys
   package var up: UpSettings
   package var log: LogSettings
   /// Of the queue.
@@ -51,7 +53,9 @@ package struct DaemonConfiguration: Sendable {
     queueMetrics = MetricsListenerConfiguration(section, host: "127.0.0.1", port: 7881)
     tracing = TracingConfiguration(root.section("tracing"), environment: layers.environment)
     // Of a wrong endpoint nothing else can be made: the problem is said alone.
-    gateway = try GatewayConfiguration(root.section("gateway"), models: models)
+    let gatewaySection = root.section("gateway")
+    gatewayKeys = QueueKeys(gatewaySection, name: "gateway")
+    gateway = try GatewayConfiguration(gatewaySection, models: models)
     // Values that are wrong alone would be blamed once more for not going together.
     let isReadWell = reading.problems.isEmpty
     if isReadWell, layers.roles.contains(.queue), let (key, message) = queue.problem {

@@ -1,6 +1,8 @@
 import ArgumentParser
+import CallTransport
 import GatewayRole
 import Logging
+import RerankdClient
 import Settings
 
 struct GatewayCommand: AsyncParsableCommand {
@@ -37,8 +39,10 @@ struct GatewayCommand: AsyncParsableCommand {
       let level = SharedLogLevel(configuration.log)
       let logger = common.logger("rerankd.gateway", level, configuration.log.format)
       let counters = ModelCounters(configuration.models)
+      var settings = configuration.gateway
+      settings.queue.connection.security = try configuration.gatewayKeys.security()
       let service = try Gateway(
-        configuration.gateway, budget: BudgetCounter { try counters.model($0) }, logger: logger)
+        settings, budget: BudgetCounter { try counters.model($0) }, logger: logger)
       let reload = SettingsReload(
         layers, running: configuration, role: .gateway, level: level, logger: logger)
       try await common.run([service], logger: logger) { await reload.reload { _ in } }
