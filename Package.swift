@@ -68,9 +68,14 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
+    // Secrets and allow-lists as files.
+    .target(name: "GuardedFiles", swiftSettings: strict),
+
     // The wire: what every process speaks.
     .systemLibrary(name: "CZeroMQ"),
     .target(name: "ZeroMQ", dependencies: ["CZeroMQ"], swiftSettings: strict),
+    .target(
+      name: "AccessKeys", dependencies: ["GuardedFiles", "ZeroMQ"], swiftSettings: strict),
     .target(name: "RerankdProtocol", dependencies: [protobuf], swiftSettings: strict),
     .target(
       name: "CallTransport", dependencies: ["ZeroMQ", "RerankdProtocol"], swiftSettings: strict),
@@ -99,8 +104,8 @@ let package = Package(
     .target(
       name: "RemoteEngine",
       dependencies: [
-        "Scoring", "Tokenization", "TraceContext", asyncHTTPClient, coreMetrics, logging, nioCore,
-        nioHTTP1, nioSSL, tracing,
+        "GuardedFiles", "Scoring", "Tokenization", "TraceContext", asyncHTTPClient, coreMetrics,
+        logging, nioCore, nioHTTP1, nioSSL, tracing,
       ],
       swiftSettings: strict),
 
@@ -114,8 +119,8 @@ let package = Package(
     .target(
       name: "QueueRole",
       dependencies: [
-        "ZeroMQ", "Ledger", "RerankdProtocol", "TraceContext", coreMetrics, crypto, logging,
-        protobuf, serviceLifecycle, tracing,
+        "AccessKeys", "GuardedFiles", "ZeroMQ", "Ledger", "RerankdProtocol", "TraceContext",
+        coreMetrics, crypto, logging, protobuf, serviceLifecycle, tracing,
       ],
       swiftSettings: simulated),
     .target(
@@ -132,9 +137,10 @@ let package = Package(
     .target(
       name: "GatewayRole",
       dependencies: [
-        "RerankdClient", "RerankdProtocol", "CallTransport", "Scoring", "TraceContext", coreMetrics,
-        crypto, httpTypes, hummingbird, hummingbirdCore, hummingbirdTLS, logging, nioCore,
-        nioHTTPTypes, nioSSL, protobuf, serviceLifecycle, tracing,
+        "GuardedFiles", "RerankdClient", "RerankdProtocol", "CallTransport", "Scoring",
+        "TraceContext", coreMetrics, crypto, httpTypes, hummingbird, hummingbirdCore,
+        hummingbirdTLS, logging, nioCore, nioHTTPTypes, nioSSL, protobuf, serviceLifecycle,
+        tracing,
       ],
       // A single binary: what SwiftPM copies would have to lie in a bundle beside it.
       resources: [.embedInCode("Page/Assets")],
@@ -146,7 +152,7 @@ let package = Package(
       dependencies: [
         "QueueRole", "Ledger", "WorkerRole", "GatewayRole", "CallTransport", "RerankdProtocol",
         "RerankdClient", "ZeroMQ", "Scoring", "EmbeddedEngine", "RemoteEngine", "Observability",
-        yams,
+        "AccessKeys", "GuardedFiles", yams,
       ],
       swiftSettings: strict),
 
@@ -156,22 +162,28 @@ let package = Package(
       dependencies: [
         "QueueRole", "Ledger", "WorkerRole", "GatewayRole", "CallTransport", "RerankdProtocol",
         "RerankdClient", "ZeroMQ", "Scoring", "Tokenization", "EmbeddedEngine", "RemoteEngine",
-        "Settings", "Observability", argumentParser, coreMetrics, logging, serviceLifecycle,
-        subprocess, systemPackage, tracing, unixSignals,
+        "AccessKeys", "Settings", "Observability", argumentParser, coreMetrics, logging,
+        serviceLifecycle, subprocess, systemPackage, tracing, unixSignals,
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "rerankctl",
       dependencies: [
-        "RerankdClient", "RerankdProtocol", "ZeroMQ", "Evaluation", "EmbeddedEngine", "Scoring",
-        "CallTransport", "Ledger", "Settings", "RemoteEngine", "GatewayRole", "QueueRole",
-        argumentParser, asyncHTTPClient, crypto, logging, nioCore, nioHTTP1, protobuf,
+        "AccessKeys", "RerankdClient", "RerankdProtocol", "ZeroMQ", "Evaluation", "EmbeddedEngine",
+        "Scoring", "CallTransport", "Ledger", "Settings", "RemoteEngine", "GatewayRole",
+        "QueueRole", argumentParser, asyncHTTPClient, crypto, logging, nioCore, nioHTTP1, protobuf,
       ],
       swiftSettings: strict),
 
     // Tests.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "GuardedFilesTests", dependencies: ["GuardedFiles", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"], swiftSettings: strict),
+    .testTarget(
+      name: "AccessKeysTests", dependencies: ["AccessKeys", "TestSupport", "ZeroMQ"],
+      swiftSettings: strict),
     .testTarget(
       name: "RerankdProtocolTests", dependencies: ["RerankdProtocol", protobuf],
       swiftSettings: strict),
@@ -214,8 +226,8 @@ let package = Package(
     .testTarget(
       name: "QueueRoleTests",
       dependencies: [
-        "QueueRole", "ZeroMQ", "Ledger", "RerankdProtocol", "CallTransport", "TestSupport", logging,
-        protobuf,
+        "QueueRole", "AccessKeys", "ZeroMQ", "Ledger", "RerankdProtocol", "CallTransport",
+        "TestSupport", logging, protobuf,
       ],
       swiftSettings: strict),
     .testTarget(
@@ -262,7 +274,8 @@ let package = Package(
     .testTarget(
       name: "SystemTests",
       dependencies: [
-        "RerankdClient", "RerankdProtocol", "Ledger", "ZeroMQ", "TestSupport", protobuf,
+        "AccessKeys", "CallTransport", "RerankdClient", "RerankdProtocol", "Ledger", "ZeroMQ",
+        "TestSupport", protobuf,
       ],
       exclude: ["Python"], swiftSettings: strict),
 

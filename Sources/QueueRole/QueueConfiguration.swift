@@ -28,6 +28,8 @@ public struct QueueConfiguration: Sendable {
   /// Bytes of their bodies.
   public var liveBytesMax: Int64 = 16 << 30
   public var tenantLiveBytesMax: Int64 = 8 << 30
+  /// Jobs that one tenant may submit in a minute; a minute's worth may come at once.
+  public var tenantJobsPerMinuteMax: Int64 = 3_000_000
   /// Outcomes that no consumer has acknowledged yet, of one reply channel and of all.
   public var channelUnacknowledgedMax = 100_000
   public var unacknowledgedMax = 500_000
@@ -212,6 +214,7 @@ extension QueueConfiguration {
     [
       ("liveJobsMax", Int64(liveJobsMax)), ("tenantLiveJobsMax", Int64(tenantLiveJobsMax)),
       ("liveBytesMax", liveBytesMax), ("tenantLiveBytesMax", tenantLiveBytesMax),
+      ("tenantJobsPerMinuteMax", tenantJobsPerMinuteMax),
       ("channelUnacknowledgedMax", Int64(channelUnacknowledgedMax)),
       ("unacknowledgedMax", Int64(unacknowledgedMax)),
       ("refusalRetryAfterMs", refusalRetryAfterMs), ("bodyChunkBytes", Int64(bodyChunkBytes)),

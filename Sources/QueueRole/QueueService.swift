@@ -1,3 +1,4 @@
+internal import AccessKeys
 public import CoreMetrics
 internal import Foundation
 internal import Ledger
@@ -122,6 +123,7 @@ public final class QueueService: Service {
     let core = QueueCore(
       configuration: configuration, recovered: recovered, shard: configuration.shard,
       moment: clock.moment(atMs: LoopClock.monotonicMs))
+    let keys = try authorizedKeys()
     let sockets: QueueSockets
     do {
       sockets = try QueueSockets(configuration.shell)
@@ -131,8 +133,8 @@ public final class QueueService: Service {
       throw QueueError(.socket, "the queue cannot listen", underlying: error)
     }
     let loop = QueueLoop(
-      configuration, core: core, ledger: ledger, sockets: sockets, mailbox: mailbox, logger: logger,
-      metrics: metrics, tracer: tracer)
+      configuration, core: core, ledger: ledger, sockets: sockets, keys: keys, mailbox: mailbox,
+      logger: logger, metrics: metrics, tracer: tracer)
     let endpoints = sockets.endpoints
     logger.notice(
       "queue ready",
@@ -158,6 +160,18 @@ public final class QueueService: Service {
     } catch {
       throw QueueError(
         .ledger, "the ledger \(configuration.ledger.path) cannot be opened", underlying: error)
+    }
+  }
+
+  private func authorizedKeys() throws(QueueError) -> (watch: KeyWatch, first: AuthorizedKeys)? {
+    guard let path = configuration.shell.authorizedKeysPath else { return nil }
+    do {
+      var watch = KeyWatch(
+        AuthorizedKeysFile(path, keysMax: configuration.shell.authorizedKeysMax))
+      let keys = try watch.read()
+      return (watch, keys)
+    } catch {
+      throw QueueError(.configuration, "shell.authorizedKeysPath", underlying: error)
     }
   }
 

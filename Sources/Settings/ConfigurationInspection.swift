@@ -1,4 +1,6 @@
+import AccessKeys
 import Foundation
+import GuardedFiles
 import QueueRole
 import RemoteEngine
 
@@ -71,8 +73,11 @@ extension DaemonConfiguration {
   ) -> Problem? {
     switch key {
     case "backends.token_file", "backends.tls.key_file", "gateway.token_file",
-      "gateway.tls.key_file", "queue.sockets.curve_secret_key_file":
+      "gateway.tls.key_file", "queue.sockets.curve_secret_key_file", "worker.secret_key_file",
+      "gateway.secret_key_file":
       secretFileProblem(value)
+    case "queue.sockets.authorized_keys_file":
+      keyListProblem(value)
     case "backends.tls.ca_file", "backends.tls.certificate_file", "gateway.tls.certificate_file":
       fileProblem(value)
     case "backends.token_env", "backends.proxy.credentials_env":
@@ -94,15 +99,24 @@ extension DaemonConfiguration {
   }
 
   private static func secretFileProblem(_ path: String) -> Problem? {
-    if let problem = fileProblem(path) { return problem }
-    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-    guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue, mode & 0o077 != 0
-    else { return nil }
-    return (
-      .error,
-      "\(path) holds a secret, and its mode \(String(mode, radix: 8)) lets others of this machine "
-        + "at it: chmod 600 \(path)"
-    )
+    do throws(GuardedFileError) {
+      _ = try GuardedFile(path, .secret, bytesMax: secretBytesMax).version()
+      return fileProblem(path)
+    } catch {
+      return (.error, error.message)
+    }
+  }
+
+  /// Of what is merely looked at here, and so without a limit of its own.
+  private static let secretBytesMax = 64 << 20
+
+  private static func keyListProblem(_ path: String) -> Problem? {
+    do throws(AccessKeysError) {
+      _ = try AuthorizedKeysFile(path).read()
+      return nil
+    } catch {
+      return (.error, error.message)
+    }
   }
 
   private static func ledgerProblem(_ path: String) -> Problem? {

@@ -11,7 +11,9 @@ package struct DaemonConfiguration: Sendable {
   package var backends: [RemoteEngineConfiguration]
   package var queue: QueueConfiguration
   package var worker: WorkerSettings
+  /// Without its keys, which ``gatewayKeys`` reads.
   package var gateway: GatewayConfiguration
+  package var gatewayKeys: QueueKeys
   package var up: UpSettings
   package var log: LogSettings
   package var queueMetrics: MetricsListenerConfiguration
@@ -52,6 +54,7 @@ package struct DaemonConfiguration: Sendable {
     tracing = TracingConfiguration(root.section("tracing"), environment: layers.environment)
     // Of a wrong endpoint nothing else can be made: the problem is said alone.
     let gatewaySection = root.section("gateway")
+    gatewayKeys = QueueKeys(gatewaySection, name: "gateway")
     gateway = try GatewayConfiguration(gatewaySection, models: models)
     gatewayMetrics = MetricsListenerConfiguration(gatewaySection, host: "127.0.0.1", port: 7879)
     // Values that are wrong alone would be blamed once more for not going together.

@@ -2,7 +2,6 @@ import CallTransport
 import GatewayRole
 import RerankdClient
 import RerankdProtocol
-import ZeroMQ
 
 extension GatewayConfiguration {
   /// The section `gateway`: every key has the default of `GatewayConfiguration`. Whether the values
@@ -10,9 +9,13 @@ extension GatewayConfiguration {
   init(_ section: ConfigurationSection, models: [ModelSettings]) throws {
     var endpoint = DefaultEndpoint.producers
     section.text("queue", into: &endpoint)
-    var key: String?
-    section.text("queue_public_key", into: &key)
-    self.init(queue: try Self.client(of: endpoint, publicKey: key, section))
+    var client: ClientConfiguration
+    do {
+      client = try ClientConfiguration(endpoint: endpoint)
+    } catch {
+      throw section.error("queue", "\(error)")
+    }
+    self.init(queue: client)
     var listen = "\(host):\(port)"
     section.text("listen", into: &listen)
     section.noting {
@@ -32,28 +35,6 @@ extension GatewayConfiguration {
         throw section.error("default_model", "\"\(model)\" is none of the models")
       }
     }
-  }
-
-  /// - Throws: ``ConfigurationError`` for what is no endpoint or no key.
-  private static func client(
-    of endpoint: String, publicKey: String?, _ section: ConfigurationSection
-  ) throws -> ClientConfiguration {
-    var client: ClientConfiguration
-    do {
-      client = try ClientConfiguration(endpoint: endpoint)
-    } catch {
-      throw section.error("queue", "\(error)")
-    }
-    guard let publicKey else { return client }
-    do {
-      // Which clients may come in by their own keys is the queue's allow-list; without one, a fresh
-      // pair encrypts as well.
-      client.connection.security = .curveClient(
-        try CurveKeyPair.generate(), serverKey: try CurvePublicKey(z85: publicKey))
-    } catch {
-      throw section.error("queue_public_key", "\(error)")
-    }
-    return client
   }
 
   private mutating func readLimits(_ section: ConfigurationSection) {

@@ -41,6 +41,7 @@ extension QueueConfiguration {
     section.count("tenant_live_jobs_max", into: &tenantLiveJobsMax)
     section.size("live_bytes_max", into: &liveBytesMax)
     section.size("tenant_live_bytes_max", into: &tenantLiveBytesMax)
+    section.count("tenant_jobs_per_minute_max", into: &tenantJobsPerMinuteMax)
     section.time("refusal_retry_after", intoMs: &refusalRetryAfterMs)
   }
 
@@ -123,6 +124,10 @@ extension ShellConfiguration {
     section.text("intake", into: &intake)
     bareEndpoint = intake == Self.noBareEndpoint ? nil : intake
     section.text("curve_secret_key_file", into: &curveSecretKeyPath)
+    section.text("authorized_keys_file", into: &authorizedKeysPath)
+    section.count("authorized_keys_max", into: &authorizedKeysMax)
+    section.time("authorized_keys_interval", into: &authorizedKeysInterval)
+    section.time("handshake_timeout", into: &handshakeTimeout)
     section.flag("insecure", into: &insecureListen)
     section.count("peers_max", into: &peers.peersMax)
     section.time("peer_silence", into: &peers.silence)

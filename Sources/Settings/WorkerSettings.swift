@@ -9,8 +9,7 @@ import ZeroMQ
 package struct WorkerSettings {
   /// One a shard; the credit is split over them.
   package var queues = [DefaultEndpoint.workers]
-  /// 40 characters of Z85; needed where the queue has a CURVE key.
-  package var queuePublicKey: String?
+  package var keys: QueueKeys
   package var worker: WorkerConfiguration
   package var embedded = EmbeddedEngineConfiguration()
   package var metrics: MetricsListenerConfiguration
@@ -18,7 +17,7 @@ package struct WorkerSettings {
   init(_ section: ConfigurationSection) {
     metrics = MetricsListenerConfiguration(section, host: nil, port: 0)
     section.texts("queues", into: &queues)
-    section.text("queue_public_key", into: &queuePublicKey)
+    keys = QueueKeys(section, name: "worker")
     section.choice("precision", into: &embedded.precision)
     section.count("lanes", into: &embedded.laneCount, in: 1...1024)
     section.count("chunk_tokens", into: &embedded.chunkTokensMax, in: 1...65_536)

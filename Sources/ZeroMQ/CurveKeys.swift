@@ -10,6 +10,13 @@ public struct CurvePublicKey: Hashable, Sendable, CustomStringConvertible {
     self.z85 = try validatedKey(z85, "public")
   }
 
+  /// From the 32 bytes as they stand on the wire; nil for another number.
+  public init?(bytes: [UInt8]) {
+    var text = [CChar](repeating: 0, count: keyCharacters + 1)
+    guard bytes.count == 32, zmq_z85_encode(&text, bytes, bytes.count) != nil else { return nil }
+    z85 = decoded(text)
+  }
+
   public var description: String { z85 }
 }
 

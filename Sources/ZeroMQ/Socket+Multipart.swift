@@ -78,7 +78,8 @@ extension Socket {
     repeat {
       // Only the first frame can be missing: libzmq hands out whole messages.
       guard try receiveFrame(into: &message) else { return .nothing }
-      if frames == 0, identifiesPeers, let userID = zmq_msg_gets(&message, "User-Id") {
+      // Which frame carries it is libzmq's affair: a ROUTER makes the first one itself.
+      if received.userID == nil, identifiesPeers, let userID = zmq_msg_gets(&message, "User-Id") {
         received.userID = String(cString: userID)
       }
       let count = zmq_msg_size(&message)

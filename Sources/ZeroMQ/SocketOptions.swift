@@ -33,7 +33,8 @@ public struct SocketOptions: Sendable, Equatable {
     /// For loopback and ipc: see `Endpoint.isLoopbackOrIPC`.
     case none
     /// Accepts peers that know the server's public key. Which of them is decided by the context's
-    /// ZAP handler, for this domain; with nil there is none, and every client key is let in.
+    /// ZAP handler, for this domain: nobody while there is none. With nil every client key is let
+    /// in.
     case curveServer(CurveKeyPair, zapDomain: String?)
     case curveClient(CurveKeyPair, serverKey: CurvePublicKey)
   }

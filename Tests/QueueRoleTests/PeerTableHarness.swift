@@ -10,6 +10,8 @@ final class PeerTableHarness {
 
   var table: PeerTable
   var nowMs: Int64 = 1_000
+  /// Of the key that messages come with.
+  var userID: String?
 
   /// Limits so small that tests reach them.
   static var limits: PeerLimits {
@@ -33,7 +35,7 @@ final class PeerTableHarness {
     on socket: ListenSocket = .producers
   ) -> [PeerAction] {
     var actions: [PeerAction] = []
-    table.receive([id] + frames, on: socket, nowMs: nowMs, into: &actions)
+    table.receive([id] + frames, from: userID, on: socket, nowMs: nowMs, into: &actions)
     return actions.filter { if case .heard = $0 { false } else { true } }
   }
 

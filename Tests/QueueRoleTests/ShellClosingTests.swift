@@ -41,7 +41,7 @@ import ZeroMQ
     let mailbox = LoopMailbox()
     let loop = QueueLoop(
       configuration, core: core, ledger: ledger, sockets: try QueueSockets(configuration.shell),
-      mailbox: mailbox, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      keys: nil, mailbox: mailbox, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
 
     let client = try TestClient(loop.sockets.endpoints.producers)
     var request = RerankCall()
@@ -50,7 +50,7 @@ import ZeroMQ
     let call = try client.open(.rerank, request)
     try waitForMessage(loop)
     try loop.sockets.drain(.producers, configuration.shell) { received in
-      guard case .message(let frames) = received else { return }
+      guard case .message(let frames, from: _) = received else { return }
       loop.peers.receive(frames, on: .producers, nowMs: loop.nowMs, into: &loop.actions)
     }
     loop.performActions()

@@ -1,4 +1,3 @@
-import Glibc
 import TestSupport
 import Testing
 import ZeroMQ
@@ -35,9 +34,12 @@ import ZeroMQ
     #expect(
       problem {
         $0.producersEndpoint = everywhere
+        $0.workersEndpoint = everywhere
+        $0.bareEndpoint = everywhere
         $0.curveSecretKeyPath = "key"
+        $0.authorizedKeysPath = "keys"
       } == nil)
-    // The bare intake speaks no CURVE.
+    // Whoever knows the public key could do everything.
     #expect(
       problem {
         $0.bareEndpoint = everywhere
@@ -47,6 +49,10 @@ import ZeroMQ
 
   @Test func nonsenseIsNamed() {
     #expect(problem { $0.workersEndpoint = "nowhere" } == "shell.workersEndpoint")
+    #expect(problem { $0.authorizedKeysPath = "keys" } == "shell.authorizedKeysPath")
+    #expect(problem { $0.authorizedKeysInterval = .zero } == "shell.authorizedKeysInterval")
+    #expect(problem { $0.authorizedKeysMax = 0 } == "shell.authorizedKeysMax")
+    #expect(problem { $0.handshakeTimeout = .zero } == "shell.handshakeTimeout")
     #expect(problem { $0.drainMessagesMax = 0 } == "shell.drainMessagesMax")
     #expect(problem { $0.peers.forgottenMax = 0 } == "shell.peers.forgottenMax")
     #expect(problem { $0.socketReceiveMessagesMax = 0 } == "shell.socketReceiveMessagesMax")
@@ -90,18 +96,5 @@ import ZeroMQ
     // Two in the receiver's queue, one half read, as many on the sender's side, and the kernel's
     // buffers.
     #expect((2...16).contains(sent))
-  }
-
-  @Test func keyFileIsPrivateAndHoldsAKey() throws {
-    let folder = try TemporaryFolder()
-    let path = try folder.write("JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\n", to: "key")
-    #expect(chmod(path, 0o644) == 0)
-    #expect(throws: QueueError.self) { try CurveKeyFile.read(path) }
-    #expect(chmod(path, 0o600) == 0)
-    #expect(try CurveKeyFile.read(path).publicKey.z85 == "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")
-    let bad = try folder.write("no key", to: "bad")
-    #expect(chmod(bad, 0o600) == 0)
-    #expect(throws: QueueError.self) { try CurveKeyFile.read(bad) }
-    #expect(throws: QueueError.self) { try CurveKeyFile.read(folder.path("absent")) }
   }
 }

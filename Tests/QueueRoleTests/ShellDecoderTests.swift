@@ -1,3 +1,4 @@
+import AccessKeys
 import Ledger
 import RerankdProtocol
 import SwiftProtobuf
@@ -61,7 +62,7 @@ import Testing
     var request = GetRequest()
     request.key.idempotencyKey = "k"
     guard
-      case .get(_, let selector, withRequest: false, withAttempts: false)? =
+      case .get(_, let selector, withRequest: false, withAttempts: false, of: .all)? =
         try inputs(.get, request).first
     else {
       Issue.record("no get")

@@ -65,8 +65,11 @@ final class TestClient {
   private let poller: Poller
   private var lastCallID: UInt64 = 0
 
-  init(_ endpoint: String, receiveMessagesMax: Int = 1_000) throws {
+  init(
+    _ endpoint: String, security: SocketOptions.Security = .none, receiveMessagesMax: Int = 1_000
+  ) throws {
     var options = SocketOptions()
+    options.security = security
     options.queuesWithoutPeer = true
     options.receiveMessagesMax = receiveMessagesMax
     options.linger = .zero
@@ -176,10 +179,14 @@ final class TestWorker {
   /// Came with the first message.
   private var firstAssignments: [Assignment]
 
-  init(_ endpoint: String, id: String = "w1", creditJobs: UInt32 = 100) throws {
-    client = try TestClient(endpoint)
+  init(
+    _ endpoint: String, id: String = "w1", security: SocketOptions.Security = .none,
+    creditJobs: UInt32 = 100, held: [LeaseRef] = []
+  ) throws {
+    client = try TestClient(endpoint, security: security)
     var message = WorkerMessage()
     message.attach.workerID = id
+    message.attach.held = held
     message.attach.models = [Sample.model]
     message.attach.creditJobs = creditJobs
     message.attach.creditBytes = 64 << 20

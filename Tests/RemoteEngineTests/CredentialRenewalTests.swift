@@ -9,21 +9,21 @@ struct CredentialRenewalTests {
   @Test func aRefusedTokenThatIsReplacedIsToldOnce() async throws {
     let hub = try FakeHub()
     let folder = try TemporaryFolder()
-    let path = try folder.write("wrong", to: "token")
+    let path = try folder.writeSecret("wrong", to: "token")
     try await withEngine(hub, .file(path)) { engine, told in
       let refused = try await EngineFixture.failure(engine, EngineFixture.request())
       #expect(refused?.code == .unauthenticated)
       #expect(refused?.backendFault == .credentialsRefused)
       #expect(refused?.spendsAttempt == false)
       #expect(told().isEmpty)
-      try folder.write(FakeHub.token, to: "token")
+      try folder.writeSecret(FakeHub.token, to: "token")
       try await eventually("the renewal") { told() == ["hub"] }
       _ = try await engine.score(EngineFixture.request(), progress: {})
       // Nothing is watched while the token is accepted.
-      try folder.write("wrong again", to: "token")
+      try folder.writeSecret("wrong again", to: "token")
       _ = try await EngineFixture.failure(engine, EngineFixture.request())
       #expect(told() == ["hub"])
-      try folder.write(FakeHub.token, to: "token")
+      try folder.writeSecret(FakeHub.token, to: "token")
       try await eventually("the second renewal") { told() == ["hub", "hub"] }
     }
   }
@@ -34,17 +34,17 @@ struct CredentialRenewalTests {
     try await withEngine(hub, .file(folder.path("token"))) { engine, told in
       let refused = try await EngineFixture.failure(engine, EngineFixture.request())
       #expect(refused?.backendFault == .credentialsRefused)
-      try folder.write(FakeHub.token, to: "token")
+      try folder.writeSecret(FakeHub.token, to: "token")
       try await eventually("the renewal") { told() == ["hub"] }
     }
   }
 
   @Test func aTokenThatWasReplacedWhileTheRequestWasUnderWayIsTold() async throws {
     let folder = try TemporaryFolder()
-    let path = try folder.write(FakeHub.token, to: "token")
+    let path = try folder.writeSecret(FakeHub.token, to: "token")
     let hub = try FakeHub(
       fallback: .chosen { _ in
-        _ = try? folder.write("another one", to: "token")
+        _ = try? folder.writeSecret("another one", to: "token")
         return .unauthorized
       })
     try await withEngine(hub, .file(path)) { engine, told in
@@ -60,7 +60,7 @@ struct CredentialRenewalTests {
       // The workers of several queues share their engines.
       let second = engine.renewedCredentials()
       _ = try await EngineFixture.failure(engine, EngineFixture.request())
-      try folder.write(FakeHub.token, to: "token")
+      try folder.writeSecret(FakeHub.token, to: "token")
       for await name in second {
         #expect(name == "hub")
         break

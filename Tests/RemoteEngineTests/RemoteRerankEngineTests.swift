@@ -235,13 +235,13 @@ struct RemoteRerankEngineTests {
   @Test func replacedTokenFileIsReadAgain() async throws {
     let hub = try FakeHub()
     let folder = try TemporaryFolder()
-    let path = try folder.write("wrong\n", to: "token")
+    let path = try folder.writeSecret("wrong\n", to: "token")
     try await EngineFixture.withEngine(hub, change: { $0.credentials = .file(path) }) { engine in
       let error = await #expect(throws: EngineError.self) {
         try await engine.score(EngineFixture.request(), progress: {})
       }
       #expect(error?.code == .unauthenticated)
-      try folder.write("  \(FakeHub.token)\r\n", to: "token")
+      try folder.writeSecret("  \(FakeHub.token)\r\n", to: "token")
       _ = try await engine.score(EngineFixture.request(), progress: {})
     }
   }
@@ -249,9 +249,9 @@ struct RemoteRerankEngineTests {
   @Test func missingTokensPauseTheModelAndAskNobody() async throws {
     let hub = try FakeHub()
     let folder = try TemporaryFolder()
-    let empty = try folder.write(" \n", to: "empty")
-    let unsendable = try folder.write("a b", to: "unsendable")
-    let large = try folder.write(String(repeating: "x", count: 20_000), to: "large")
+    let empty = try folder.writeSecret(" \n", to: "empty")
+    let unsendable = try folder.writeSecret("a b", to: "unsendable")
+    let large = try folder.writeSecret(String(repeating: "x", count: 20_000), to: "large")
     let sources: [RemoteEngineConfiguration.Credentials] = [
       .environment("NOT_SET"), .file(folder.path("absent")), .file(empty), .file(unsendable),
       .file(large),

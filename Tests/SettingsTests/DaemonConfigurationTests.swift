@@ -38,7 +38,9 @@ import WorkerRole
       .replacing("\n#  ", with: "\n  ")
       .split(separator: "\n", omittingEmptySubsequences: false)
       // Those that stand for a value of one's own, or exclude another.
-      .filter { !$0.contains(": …") && !$0.contains("token_file:") }
+      .filter {
+        !$0.contains(": …") && !$0.contains("token_file:") && !$0.contains(" secret_key_file:")
+      }
       .joined(separator: "\n")
     let configuration = try DaemonConfiguration(file: "r.yaml", text: text)
     #expect(configuration.models.count == 3)

@@ -1,3 +1,4 @@
+import CallTransport
 import Foundation
 import Glibc
 import RerankdClient
@@ -13,7 +14,7 @@ final class RunningSystem: Sendable {
   private let state = Mutex(State())
 
   private struct State {
-    var configuration = ""
+    var identity: Identity?
     var processes: [(name: String, process: ChildProcess)] = []
   }
 
@@ -150,9 +151,17 @@ final class RunningSystem: Sendable {
 
   // MARK: Clients
 
+  /// For a queue that asks for keys.
+  func speak(_ identity: Identity) {
+    state.withLock { $0.identity = identity }
+  }
+
   func client(timeout: Duration = .seconds(60)) throws -> QueueClient {
     var configuration = try ClientConfiguration(endpoint: producersEndpoint)
     configuration.callTimeout = timeout
+    if let identity = state.withLock(\.identity) {
+      configuration.connection.security = try identity.security()
+    }
     return try QueueClient(configuration)
   }
 
@@ -171,8 +180,10 @@ final class RunningSystem: Sendable {
 
   /// Runs rerankctl to its end.
   func control(_ arguments: [String]) async throws -> ControlOutput {
+    let identity = state.withLock(\.identity)?.environment ?? [:]
     let process = try ChildProcess(
-      "rerankctl", arguments: arguments, environment: ["RERANKD_QUEUE": producersEndpoint])
+      "rerankctl", arguments: arguments,
+      environment: identity.merging(["RERANKD_QUEUE": producersEndpoint]) { $1 })
     let exit = try await process.waitForExit(timeout: .seconds(120))
     return ControlOutput(
       exit: exit, output: process.text(of: .output), error: process.text(of: .error))

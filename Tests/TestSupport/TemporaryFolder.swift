@@ -1,4 +1,5 @@
 public import Foundation
+import Glibc
 
 /// A folder of a test's own, removed with everything in it when the last reference goes.
 public final class TemporaryFolder: Sendable {
@@ -25,5 +26,15 @@ public final class TemporaryFolder: Sendable {
     let path = path(name)
     try content.write(toFile: path, atomically: true, encoding: .utf8)
     return path
+  }
+
+  /// Writes or replaces a file of mode 0600, which is never seen with another.
+  @discardableResult
+  public func writeSecret(_ content: String, to name: String) throws -> String {
+    let draft = try write(content, to: name + ".draft")
+    guard chmod(draft, 0o600) == 0, rename(draft, path(name)) == 0 else {
+      throw CocoaError(.fileWriteUnknown)
+    }
+    return path(name)
   }
 }

@@ -1,29 +1,22 @@
-import Foundation
+import GuardedFiles
 import Logging
 import Synchronization
 
 /// The bearer tokens that let clients in, read from a file and read again when it changes.
 ///
-/// The file belongs to its user alone (mode 0600), since whoever can write it can let himself in. A
+/// The file is kept as secrets are (`GuardedFile`), since whoever can write it can let himself in. A
 /// change that cannot be used is logged, and the tokens before it go on to hold.
 final class AccessTokenFile: Sendable {
   private struct State {
     var tokens: [AccessToken]
-    var version: Version
+    var version: GuardedFile.Version
     var checkedAt: ContinuousClock.Instant
   }
 
-  /// What tells one content of the file from another.
-  private struct Version: Equatable {
-    var inode: UInt64
-    var modified: Date
-    var size: UInt64
-  }
-
   /// Of the whole file.
-  private static let bytesMax: UInt64 = 8 << 20
+  private static let bytesMax = 8 << 20
 
-  private let path: String
+  private let file: GuardedFile
   private let tokensMax: Int
   private let checkInterval: Duration
   private let logger: Logger
@@ -32,12 +25,11 @@ final class AccessTokenFile: Sendable {
   /// - Throws: ``GatewayError`` for a file that is not there, is open to others or has a wrong
   ///   line.
   init(path: String, tokensMax: Int, checkInterval: Duration, logger: Logger) throws(GatewayError) {
-    self.path = path
+    file = GuardedFile(path, .secret, bytesMax: Self.bytesMax)
     self.tokensMax = tokensMax
     self.checkInterval = checkInterval
     self.logger = logger
-    let version = try Self.version(path)
-    let tokens = try Self.read(path, tokensMax: tokensMax)
+    let (version, tokens) = try Self.read(file, tokensMax: tokensMax)
     state = Mutex(State(tokens: tokens, version: version, checkedAt: .now))
   }
 
@@ -55,12 +47,12 @@ final class AccessTokenFile: Sendable {
       guard state.checkedAt + checkInterval <= now else { return state.tokens }
       state.checkedAt = now
       do throws(GatewayError) {
-        let version = try Self.version(path)
+        let version = try Self.reporting { () throws(GuardedFileError) in try file.version() }
         guard version != state.version else { return state.tokens }
         // Even when it is of no use: it is said once, not with every look.
         state.version = version
-        state.tokens = try Self.read(path, tokensMax: tokensMax)
-        logger.notice("read \(state.tokens.count) tokens anew", metadata: ["file": "\(path)"])
+        (state.version, state.tokens) = try Self.read(file, tokensMax: tokensMax)
+        logger.notice("read \(state.tokens.count) tokens anew", metadata: ["file": "\(file.path)"])
       } catch {
         logger.error("the tokens known before go on to hold: \(error)")
       }
@@ -68,42 +60,20 @@ final class AccessTokenFile: Sendable {
     }
   }
 
-  private static func version(_ path: String) throws(GatewayError) -> Version {
-    let attributes: [FileAttributeKey: Any]
-    do {
-      attributes = try FileManager.default.attributesOfItem(atPath: path)
+  private static func reporting<Value>(
+    _ body: () throws(GuardedFileError) -> Value
+  ) throws(GatewayError) -> Value {
+    do throws(GuardedFileError) {
+      return try body()
     } catch {
-      throw GatewayError(
-        code: .configuration, message: "the token file \(path) cannot be read", underlying: error)
+      throw GatewayError(code: .configuration, message: "the token file \(error.message)")
     }
-    let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0o777
-    guard mode & 0o077 == 0 else {
-      throw GatewayError(
-        code: .configuration,
-        message: "the token file \(path) is open to others (mode \(String(mode, radix: 8))): "
-          + "chmod 600 it")
-    }
-    let size = (attributes[.size] as? NSNumber)?.uint64Value ?? 0
-    guard size <= bytesMax else {
-      throw GatewayError(
-        code: .configuration,
-        message: "the token file \(path) has \(size) bytes; the limit is \(bytesMax)")
-    }
-    return Version(
-      inode: (attributes[.systemFileNumber] as? NSNumber)?.uint64Value ?? 0,
-      modified: attributes[.modificationDate] as? Date ?? .distantPast, size: size)
   }
 
   private static func read(
-    _ path: String, tokensMax: Int
-  ) throws(GatewayError) -> [AccessToken] {
-    let text: String
-    do {
-      text = try String(contentsOfFile: path, encoding: .utf8)
-    } catch {
-      throw GatewayError(
-        code: .configuration, message: "the token file \(path) cannot be read", underlying: error)
-    }
+    _ file: GuardedFile, tokensMax: Int
+  ) throws(GatewayError) -> (GuardedFile.Version, [AccessToken]) {
+    let (version, text) = try reporting { () throws(GuardedFileError) in try file.read() }
     var tokens: [AccessToken] = []
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
@@ -113,14 +83,14 @@ final class AccessTokenFile: Sendable {
         tokens.append(try AccessToken(line: line))
       } catch {
         throw GatewayError(
-          code: .configuration, message: "\(path):\(index + 1): \(error.message)")
+          code: .configuration, message: "\(file.path):\(index + 1): \(error.message)")
       }
     }
     guard tokens.count <= tokensMax else {
       throw GatewayError(
         code: .configuration,
-        message: "the token file \(path) has \(tokens.count) tokens; the limit is \(tokensMax)")
+        message: "the token file \(file.path) has \(tokens.count) tokens; the limit is \(tokensMax)")
     }
-    return tokens
+    return (version, tokens)
   }
 }

@@ -26,6 +26,9 @@ final class Job {
   var isDiverted = false
   /// Of which attempt the ledger has scores for the next; 0: of none.
   var partialScoresAttempt: UInt32 = 0
+  /// The attempts that were lost in this process, and the workers that may still be at them: no more
+  /// than a job may have attempts.
+  var lostBy: [UInt32: String] = [:]
   /// Until the end of the `apply` that created it.
   var newBody: [UInt8]?
   var isChanged = false

@@ -1,3 +1,4 @@
+import AccessKeys
 import Ledger
 import RerankdProtocol
 import SwiftProtobuf
@@ -78,7 +79,7 @@ enum PendingRead {
 
   case key(KeyLookup)
   /// nil: the job was asked for by its key.
-  case job(CallRef, JobID?, JobAnswer)
+  case job(CallRef, JobID?, JobAnswer, of: TenantScope)
   case list(CallRef, limit: Int)
   case retry(JobBatch<SubmitOutcome>, index: Int, JobID)
   /// nil: nobody asked.

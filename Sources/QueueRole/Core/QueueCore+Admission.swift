@@ -1,3 +1,4 @@
+import AccessKeys
 import Ledger
 import RerankdProtocol
 import SwiftProtobuf
@@ -42,6 +43,7 @@ extension QueueCore {
     }
     if isDraining, key == nil { return settle(origin, refused: draining) }
     if let refusal = refusal(of: job) { return settle(origin, refused: refusal) }
+    tenantRates.count(job.tenant, limit: configuration.tenantJobsPerMinuteMax, nowMs: nowMs)
     let tenant = charge(tenant: job.tenant, bytes: job.body.count)
     let admission = Admission(job: job, origin: origin, tenant: tenant)
     guard let key else { return create(admission) }
@@ -174,8 +176,8 @@ extension QueueCore {
   private func settle(_ origin: Admission.Origin, ended id: JobID) {
     if case .rerank(let call, _) = origin {
       read(
-        .job(id, withRequest: false, withAttempts: false), for: .job(call, id, .outcome), call: call
-      )
+        .job(id, withRequest: false, withAttempts: false),
+        for: .job(call, id, .outcome, of: .all), call: call)
     } else {
       settle(origin, duplicate: id)
     }

@@ -11,6 +11,7 @@ extension QueueCore {
 
   func listModels(_ call: CallRef) {
     var response = ListModelsResponse()
+    response.shard = UInt32(shard)
     response.models = models.compactMap { model in
       model.catalogued.map { ModelInfo($0, workers: model.workers.count) }
     }
@@ -34,6 +35,7 @@ extension QueueCore {
     response.counters.pushRepliesSent = shellCounters.pushRepliesSent
     response.counters.pushRepliesDropped = shellCounters.pushRepliesDropped
     response.counters.malformedMessages = shellCounters.malformedMessages
+    response.counters.permissionDenied = shellCounters.permissionDenied
     response.ledger = ledgerWithBackup
     response.workers = UInt32(sessions.count)
     response.liveBytes = UInt64(max(admittedBytes, 0))
@@ -99,6 +101,7 @@ extension QueueCore {
     info.paused = session.isPaused
     info.succeeded = session.succeeded
     info.failed = session.failed
+    info.keyName = session.request.keyName ?? ""
     return info
   }
 

@@ -61,6 +61,7 @@ extension QueueCore {
   /// lease from before a restart, which nobody came back with, nothing of the kind is known.
   func lose(_ job: Job, _ lease: JobLease) {
     counters.leasesLost += 1
+    job.lostBy[lease.attempt] = lease.workerID
     let blamesJob = lease.epoch != nil
     let message =
       blamesJob

@@ -5,6 +5,12 @@ import RerankdProtocol
 extension QueueCore {
   /// nil: there is room for the job.
   func refusal(of job: NewJob) -> CallError? {
+    let limit = configuration.tenantJobsPerMinuteMax
+    if let waitMs = tenantRates.waitMs(job.tenant, limit: limit, nowMs: nowMs) {
+      return overload(
+        "tenant \"\(job.tenant)\" has submitted \(limit) jobs within a minute, the most it may",
+        "TENANT_RATE", after: .milliseconds(waitMs))
+    }
     let channel = job.replyChannel.map { TenantName(tenant: job.tenant, name: $0) }
     return refusal(tenant: job.tenant, bytes: Int64(job.body.count), channel: channel)
   }
@@ -68,10 +74,12 @@ extension QueueCore {
 
   private var retryAfter: Duration { .milliseconds(configuration.refusalRetryAfterMs) }
 
-  func overload(_ message: String, _ reason: String, resource: String = "") -> CallError {
+  func overload(
+    _ message: String, _ reason: String, resource: String = "", after: Duration? = nil
+  ) -> CallError {
     CallError(
       .resourceExhausted, "\(message); try again later", reason: reason, resource: resource,
-      retryAfter: retryAfter)
+      retryAfter: after ?? retryAfter)
   }
 
   var draining: CallError {

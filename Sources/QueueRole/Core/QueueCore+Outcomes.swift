@@ -31,7 +31,7 @@ extension QueueCore {
       current.model.retryBudget.recordSuccess()
       finish(job, .succeeded, result: result)
       if isProbe { open(current.model.backend) }
-    } else if let job = jobs[lease.job], wasGiven(lease, of: job) {
+    } else if let job = jobs[lease.job], hadOnce(lease, of: job, session) {
       completeLate(job, lease, result, by: session)
     } else {
       counters.supersededOutcomes += 1
@@ -60,13 +60,6 @@ extension QueueCore {
       message: "late result of attempt \(lease.attempt)", result: result)
     effects.append(.write(.insertAttempt(row)))
     finish(job, .succeeded, result: result)
-  }
-
-  /// Whether the queue can have given such a lease at all.
-  private func wasGiven(_ lease: Lease, of job: Job) -> Bool {
-    lease.attempt > 0
-      && (lease.epoch < epoch
-        || (lease.epoch == epoch && lease.attempt <= job.record.state.attempt))
   }
 
   private func fail(_ job: Job, _ lease: JobLease, _ failure: WorkFailure) {

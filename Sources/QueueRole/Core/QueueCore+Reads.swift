@@ -1,3 +1,4 @@
+import AccessKeys
 import Ledger
 import RerankdProtocol
 import SwiftProtobuf
@@ -31,15 +32,17 @@ extension QueueCore {
       } else {
         settle(batch, index) { $0.error = changedMeanwhile(id).status }
       }
-    case .job(let call, let id, let wanted):
+    case .job(let call, let id, let wanted, let tenants):
       guard close(call, ticket) else { return }
       // The job that a Rerank found ended may have been brought back meanwhile.
       if case .outcome = wanted, let id, let job = jobs[id] { return wait(call, for: job) }
       switch result {
       case .job(let stored?) where wanted == .outcome && !stored.record.state.state.isTerminal:
         effects.append(.fail(call, unreadable("the job was brought back while it was read")))
-      case .job(let stored?): effects.append(.answer(call, answer(wanted, stored)))
-      case .job(nil): effects.append(.fail(call, id.map(unknownJob) ?? unknownKey))
+      case .job(let stored?) where tenants.contains(stored.record.tenant):
+        effects.append(.answer(call, answer(wanted, stored)))
+      // Of another tenant: as if it were not there.
+      case .job: effects.append(.fail(call, id.map(unknownJob) ?? unknownKey))
       case .failed(let message): effects.append(.fail(call, unreadable(message)))
       default: effects.append(.fail(call, unreadable("it answered something else")))
       }
@@ -81,7 +84,10 @@ extension QueueCore {
 }
 
 extension QueueCore {
-  func get(_ call: CallRef, _ selector: JobSelector, withRequest: Bool, withAttempts: Bool) {
+  func get(
+    _ call: CallRef, _ selector: JobSelector, withRequest: Bool, withAttempts: Bool,
+    of tenants: TenantScope
+  ) {
     let id: JobID
     switch selector {
     case .id(let chosen):
@@ -92,29 +98,34 @@ extension QueueCore {
         return read(
           .jobByKey(
             tenant: tenant, key: key, withRequest: withRequest, withAttempts: withAttempts),
-          for: .job(call, nil, .details), call: call)
+          for: .job(call, nil, .details, of: tenants), call: call)
       }
       id = live
     }
-    if let job = jobs[id], !withRequest, !withAttempts {
+    if let job = jobs[id], !tenants.contains(job.record.tenant) {
+      effects.append(.fail(call, unknownJob(id)))
+    } else if let job = jobs[id], !withRequest, !withAttempts {
       effects.append(.answer(call, details(of: StoredJob(record: job.record))))
     } else {
       read(
         .job(id, withRequest: withRequest, withAttempts: withAttempts),
-        for: .job(call, id, .details), call: call)
+        for: .job(call, id, .details, of: tenants), call: call)
     }
   }
 
-  func cancel(_ call: CallRef, _ id: JobID) {
+  func cancel(_ call: CallRef, _ id: JobID, of tenants: TenantScope) {
     if let job = jobs[id] {
+      guard tenants.contains(job.record.tenant) else {
+        return effects.append(.fail(call, unknownJob(id)))
+      }
       abandon(job, .cancelled, code: .cancelled, message: "cancelled by a call")
       var response = CancelResponse()
       response.state = .cancelled
       effects.append(.answer(call, response))
     } else if id.shard == shard {
       read(
-        .job(id, withRequest: false, withAttempts: false), for: .job(call, id, .cancelled),
-        call: call)
+        .job(id, withRequest: false, withAttempts: false),
+        for: .job(call, id, .cancelled, of: tenants), call: call)
     } else {
       effects.append(.fail(call, unknownJob(id)))
     }

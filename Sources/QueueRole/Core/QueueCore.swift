@@ -37,6 +37,7 @@ final class QueueCore {
   var jobs: [JobID: Job] = [:]
   var jobsByKey: [TenantName: JobID] = [:]
   var tenants: [String: Tenant] = [:]
+  var tenantRates = TenantRates()
   /// Live jobs and those on the way in.
   var admittedJobs = 0
   var admittedBytes: Int64 = 0
@@ -143,9 +144,9 @@ final class QueueCore {
     case .submit(let call, let jobs): submit(call, jobs)
     case .rerank(let call, let job, let cancelWithCall):
       rerank(call, job, cancelWithCall: cancelWithCall)
-    case .get(let call, let selector, let withRequest, let withAttempts):
-      get(call, selector, withRequest: withRequest, withAttempts: withAttempts)
-    case .cancel(let call, let id): cancel(call, id)
+    case .get(let call, let selector, let withRequest, let withAttempts, let tenants):
+      get(call, selector, withRequest: withRequest, withAttempts: withAttempts, of: tenants)
+    case .cancel(let call, let id, let tenants): cancel(call, id, of: tenants)
     case .listModels(let call): listModels(call)
     case .bare(let job, let excerpt): takeBare(job, excerpt: excerpt)
     case .receive(let call, let tenant, let channel):
@@ -173,6 +174,7 @@ final class QueueCore {
     case .supervise(let call, let report): supervise(call, report)
     case .ledgerTask(let call, let task): perform(task, for: call)
     case .callEnded(let call): end(call)
+    case .callRevoked(let call): endRevoked(call)
     case .heard(let peer): workerPeers[peer]?.heardMs = nowMs
     case .read(let ticket, let result): take(ticket, result)
     case .performed(let ticket, let result): take(ticket, result)

@@ -1,3 +1,4 @@
+import AccessKeys
 import Ledger
 import RerankdProtocol
 
@@ -28,8 +29,9 @@ enum QueueInput: Sendable {
   // JobQueue
   case submit(CallRef, [Submission])
   case rerank(CallRef, Submission, cancelWithCall: Bool)
-  case get(CallRef, JobSelector, withRequest: Bool, withAttempts: Bool)
-  case cancel(CallRef, JobID)
+  case get(
+    CallRef, JobSelector, withRequest: Bool, withAttempts: Bool, of: TenantScope = .all)
+  case cancel(CallRef, JobID, of: TenantScope = .all)
   case listModels(CallRef)
   /// The bare PULL intake: nobody hears of a refusal, which is counted and kept in the reject
   /// table.
@@ -65,6 +67,9 @@ enum QueueInput: Sendable {
 
   /// The peer cancelled the call, its deadline passed, or the peer fell silent. Also ends streams.
   case callEnded(CallRef)
+  /// The key of whoever made the call may come in no more: as `callEnded`, but what a worker holds
+  /// goes back at once.
+  case callRevoked(CallRef)
   /// Anything at all came from this peer: it is alive.
   case heard(PeerID)
   /// The answer to a `read` effect.
@@ -142,6 +147,8 @@ struct AttachRequest: Sendable {
   var version: String
   var host: String
   var processID: UInt32
+  /// Of the key that it came with, which its id begins with then; nil where keys are not asked for.
+  var keyName: String?
 }
 
 /// The fence: (epoch, attempt) of one job.
@@ -209,6 +216,7 @@ struct ShellCounters: Sendable {
   var pushRepliesSent: UInt64 = 0
   var pushRepliesDropped: UInt64 = 0
   var malformedMessages: UInt64 = 0
+  var permissionDenied: UInt64 = 0
 }
 
 /// Pairs a `read` effect with its answer.

@@ -37,13 +37,18 @@ extension QueueLoop {
     switch result.outcome {
     case .inputs(let inputs):
       // The call may have ended meanwhile: then nobody waits for what it asked.
-      guard peers.admitToCore(origin) else { return }
-      for input in inputs {
-        switch input {
-        case .status, .ledgerTask: applyGauges()
-        default: break
+      guard peers.admitToCore(origin), let caller = peers.caller(of: origin) else { return }
+      do throws(CallError) {
+        for input in inputs {
+          switch input {
+          case .status, .ledgerTask: applyGauges()
+          default: break
+          }
+          apply(try caller.scoped(input))
         }
-        apply(input)
+      } catch {
+        counters.permissionDenied += 1
+        peers.fail(origin, error, into: &actions)
       }
       peers.release(result.windowBytes, of: origin, into: &actions)
     case .refused(let error):
@@ -72,6 +77,7 @@ extension QueueLoop {
     gauges.acceptsSubmits = status.acceptsSubmits
     var totals = counters
     totals.malformedMessages += peers.malformedMessages
+    totals.permissionDenied += peers.deniedMessages + (sockets.handshakes?.refused ?? 0)
     totals.pushRepliesSent = pushReplies.sent
     totals.pushRepliesDropped += pushReplies.dropped
     apply(.gauges(gauges, totals))
@@ -93,6 +99,8 @@ extension QueueLoop {
         unchecked.append(item)
       case .callEnded(let call):
         apply(.callEnded(call))
+      case .callRevoked(let call):
+        apply(.callRevoked(call))
       case .heard(let peer):
         apply(.heard(peer))
       case .forgotten(let peer):

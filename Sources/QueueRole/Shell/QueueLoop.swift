@@ -1,3 +1,4 @@
+internal import AccessKeys
 internal import CoreMetrics
 internal import Ledger
 internal import Logging
@@ -28,7 +29,7 @@ final class QueueLoop {
   let logger: Logger
   let ledger: Ledger
   let mailbox: LoopMailbox
-  let sockets: QueueSockets
+  var sockets: QueueSockets
   let pushReplies: PushReplies
   let intake: IntakeQueue
   let decoder: CallDecoder
@@ -65,10 +66,13 @@ final class QueueLoop {
   private var spaceDueMs: Int64 = 0
   private var retryDueMs: Int64 = 0
   private var acceptsSubmits = true
+  var keyWatch: KeyWatch?
+  var keysDueMs: Int64 = 0
+  var reportedRefusals: UInt64 = 0
 
   init(
     _ configuration: QueueConfiguration, core: QueueCore, ledger: Ledger, sockets: QueueSockets,
-    mailbox: LoopMailbox, logger: Logger,
+    keys: (watch: KeyWatch, first: AuthorizedKeys)?, mailbox: LoopMailbox, logger: Logger,
     metrics: QueueMetrics = QueueMetrics(NOOPMetricsHandler.instance),
     tracer: any Tracer = NoOpTracer()
   ) {
@@ -95,6 +99,8 @@ final class QueueLoop {
       configuration.models.map { ($0.name, $0.images) }, uniquingKeysWith: { first, _ in first })
     decoder = CallDecoder(limits: shell.intake, takesImages: takesImages)
     intake = IntakeQueue(decoder: decoder) { results in mailbox.post(.validated(results)) }
+    keyWatch = keys?.watch
+    if let keys { peers.allow(.listed(keys.first), into: &actions) }
     mailbox.wake(by: sockets.poller.wakeUp)
   }
 
@@ -105,6 +111,7 @@ final class QueueLoop {
       try wait()
       turns.begin(atNanoseconds: LoopClock.monotonicNanoseconds)
       takeEvents()
+      try lookAtKeys()
       if phase == .serving, hasRoom { try drain() }
       checkDrained()
       admitChecked()
@@ -151,6 +158,7 @@ final class QueueLoop {
     if phase == .serving, let wakeMs = core.nextWakeMs { dueMs = min(dueMs, wakeMs) }
     if !outboxes.isEmpty || pushReplies.hasWaiting { dueMs = min(dueMs, retryDueMs) }
     if let restEndsMs = pipeline.restEndsMs { dueMs = min(dueMs, restEndsMs) }
+    if keyWatch != nil { dueMs = min(dueMs, keysDueMs) }
     if case .closing(let untilMs) = phase { dueMs = min(dueMs, untilMs) }
     return dueMs
   }
@@ -172,7 +180,9 @@ final class QueueLoop {
         validatorItems -= results.count
         validatorBytes -= results.reduce(0) { $0 + $1.bytes }
         checked += results
-      case .configured(let new): apply(.configured(new))
+      case .configured(let new):
+        apply(.configured(new))
+        rereadKeys()
       case .observe(let take):
         applyGauges()
         take(
@@ -217,8 +227,8 @@ final class QueueLoop {
     for socket in [ListenSocket.workers, .producers] {
       try sockets.drain(socket, configuration) { received in
         switch received {
-        case .message(let frames):
-          peers.receive(frames, on: socket, nowMs: nowMs, into: &actions)
+        case .message(let frames, let userID):
+          peers.receive(frames, from: userID, on: socket, nowMs: nowMs, into: &actions)
         case .oversized(let frames):
           peers.receiveOversized(frames, on: socket, nowMs: nowMs, into: &actions)
         }
@@ -226,8 +236,13 @@ final class QueueLoop {
     }
     try sockets.drainBare(configuration) { received in
       switch received {
-      case .message(let frames) where frames.count == 1:
-        unchecked.append(.bare(frames[0]))
+      case .message(let frames, let userID) where frames.count == 1:
+        // Submitting is what a bare job does.
+        if let caller = peers.access.caller(userID), caller.mayCall(.submit) {
+          unchecked.append(.bare(frames[0], from: caller))
+        } else {
+          counters.permissionDenied += 1
+        }
       case .message, .oversized:
         counters.bareRejectedMalformed += 1
       }

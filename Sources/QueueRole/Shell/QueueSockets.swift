@@ -1,10 +1,12 @@
+internal import AccessKeys
 internal import RerankdProtocol
 internal import ZeroMQ
 
 /// The sockets that the queue listens on. They belong to the loop's thread, which makes them.
 struct QueueSockets {
   enum Received {
-    case message([[UInt8]])
+    /// With the sender's User-Id, where keys are asked for.
+    case message([[UInt8]], from: String?)
     case oversized([[UInt8]])
   }
 
@@ -13,6 +15,8 @@ struct QueueSockets {
   let producers: Socket
   let workers: Socket
   let bare: Socket?
+  /// Nil where every key may come in, or none is asked for.
+  var handshakes: KeyHandshakes?
   let endpoints: QueueEndpoints
 
   /// Opens and binds. To be called when the ledger is open and its epoch durable.
@@ -26,8 +30,12 @@ struct QueueSockets {
     options.frameBytesMax = configuration.peers.wire.frameBytesMax
     options.sendMessagesMax = configuration.socketSendMessagesMax
     options.receiveMessagesMax = configuration.socketReceiveMessagesMax
+    options.handshakeTimeout = configuration.handshakeTimeout
     if let path = configuration.curveSecretKeyPath {
-      options.security = .curveServer(try CurveKeyFile.read(path), zapDomain: "rerankd")
+      let asksForKeys = configuration.authorizedKeysPath != nil
+      options.security = .curveServer(
+        try Self.key(path), zapDomain: asksForKeys ? KeyHandshakes.domain : nil)
+      if asksForKeys { handshakes = try KeyHandshakes(in: context) }
     }
     producers = try Socket(.router, in: context, options: options)
     workers = try Socket(.router, in: context, options: options)
@@ -35,7 +43,6 @@ struct QueueSockets {
     let boundWorkers = try workers.bind(Endpoint(configuration.workersEndpoint))
     var boundBare: Endpoint?
     if let endpoint = configuration.bareEndpoint {
-      options.security = .none
       options.frameBytesMax = Self.bareBytesMax(configuration)
       options.receiveMessagesMax = configuration.bareReceiveMessagesMax
       let socket = try Socket(.pull, in: context, options: options)
@@ -48,6 +55,15 @@ struct QueueSockets {
       producers: boundProducers.text, workers: boundWorkers.text, bare: boundBare?.text)
     for socket in [producers, workers, bare] {
       if let socket { poller.add(socket) }
+    }
+    if let handshakes { poller.add(handshakes.socket) }
+  }
+
+  private static func key(_ path: String) throws(QueueError) -> CurveKeyPair {
+    do {
+      return try SecretKeyFile.read(path)
+    } catch {
+      throw QueueError(.configuration, "shell.curveSecretKeyPath", underlying: error)
     }
   }
 
@@ -96,7 +112,7 @@ struct QueueSockets {
       case .nothing: return
       case .message(let received):
         bytes += Outbox.bytes(of: received.frames)
-        take(.message(received.frames))
+        take(.message(received.frames, from: received.userID))
       case .oversized(let received, frames: _, bytes: let size):
         bytes += size
         take(.oversized(received.frames))

@@ -1,3 +1,4 @@
+internal import AccessKeys
 internal import RerankdProtocol
 internal import ZeroMQ
 
@@ -7,13 +8,20 @@ public struct ShellConfiguration: Sendable, Equatable {
   public var producersEndpoint = DefaultEndpoint.producers
   /// Work.
   public var workersEndpoint = DefaultEndpoint.workers
-  /// Bare jobs; nil: there is no such intake. It has no answers and needs no key, so it is bound
-  /// beyond this machine only as an insecure one.
+  /// Bare jobs; nil: there is no such intake.
   public var bareEndpoint: String? = DefaultEndpoint.bareIntake
-  /// A file with the secret CURVE key of the two call sockets: 40 characters of Z85.
+  /// A file with the queue's secret CURVE key: 40 characters of Z85.
   public var curveSecretKeyPath: String?
-  /// Both must be true to listen beyond this machine without CURVE: whoever reaches the port may then
-  /// submit, read and cancel every job.
+  /// The public keys that may come in, and as what (`AuthorizedKeysFile`). Without it whoever knows
+  /// the queue's public key may do everything.
+  public var authorizedKeysPath: String?
+  public var authorizedKeysMax = AuthorizedKeysFile.keysMaxDefault
+  /// How often that file is looked at for a change.
+  public var authorizedKeysInterval: Duration = .seconds(1)
+  /// A connection that has not proved its key by then is dropped.
+  public var handshakeTimeout: Duration = .seconds(3)
+  /// Both must be true to listen beyond this machine without CURVE, or without a list of keys: whoever
+  /// reaches the port may then submit, read and cancel every job.
   public var insecureListen = false
   public var insecureListenConfirmed = false
 
@@ -59,25 +67,41 @@ extension ShellConfiguration {
   /// The first value that cannot work: its key and what is wanted there; nil when all is well.
   var firstProblem: (key: String, message: String)? {
     let endpoints = [
-      ("shell.producersEndpoint", producersEndpoint, curveSecretKeyPath != nil),
-      ("shell.workersEndpoint", workersEndpoint, curveSecretKeyPath != nil),
-      ("shell.bareEndpoint", bareEndpoint ?? DefaultEndpoint.bareIntake, false),
+      ("shell.producersEndpoint", producersEndpoint),
+      ("shell.workersEndpoint", workersEndpoint),
+      ("shell.bareEndpoint", bareEndpoint ?? DefaultEndpoint.bareIntake),
     ]
-    for (key, text, isEncrypted) in endpoints {
+    let asksForKeys = curveSecretKeyPath != nil && authorizedKeysPath != nil
+    for (key, text) in endpoints {
       let endpoint: Endpoint
       do {
         endpoint = try Endpoint(text)
       } catch {
         return (key, error.message)
       }
-      if !endpoint.isLoopbackOrIPC, !isEncrypted, !(insecureListen && insecureListenConfirmed) {
+      if !endpoint.isLoopbackOrIPC, !asksForKeys, !(insecureListen && insecureListenConfirmed) {
         return (
           key,
-          "'\(text)' can be reached from other machines: name a curve_secret_key_file under "
-            + "queue.sockets, listen on loopback or ipc, or allow it twice, by insecure: true under "
-            + "queue.sockets and by --insecure"
+          "'\(text)' can be reached from other machines, and "
+            + (curveSecretKeyPath == nil
+              ? "there is no CURVE" : "everybody who knows the queue's public key could do everything")
+            + ": name both a curve_secret_key_file and an authorized_keys_file under queue.sockets, "
+            + "listen on loopback or ipc, or allow it twice, by insecure: true under queue.sockets "
+            + "and by --insecure"
         )
       }
+    }
+    if authorizedKeysPath != nil, curveSecretKeyPath == nil {
+      return (
+        "shell.authorizedKeysPath",
+        "keys are asked for with CURVE alone: name a curve_secret_key_file under queue.sockets"
+      )
+    }
+    if authorizedKeysInterval < .milliseconds(1) {
+      return ("shell.authorizedKeysInterval", "must be at least 1 ms")
+    }
+    if handshakeTimeout < .milliseconds(1) {
+      return ("shell.handshakeTimeout", "must be at least 1 ms")
     }
     for (key, value) in positiveValues where value < 1 {
       return ("shell.\(key)", "must be at least 1, not \(value)")
@@ -115,6 +139,7 @@ extension ShellConfiguration {
       ("pushReplies.endpointsMax", pushReplies.endpointsMax),
       ("pushReplies.messagesMax", pushReplies.messagesMax),
       ("pushReplies.bytesMax", pushReplies.bytesMax),
+      ("authorizedKeysMax", authorizedKeysMax),
       ("drainMessagesMax", drainMessagesMax), ("drainBytesMax", drainBytesMax),
       ("validatorItemsMax", validatorItemsMax), ("validatorBytesMax", validatorBytesMax),
       ("socketSendMessagesMax", socketSendMessagesMax),

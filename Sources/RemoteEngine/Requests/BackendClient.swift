@@ -30,8 +30,7 @@ final class BackendClient: Sendable {
     self.tracer = tracer
     self.logger = logger
     tokens = BearerTokenSource(
-      configuration.credentials, pause: configuration.credentialsPause, environment: environment,
-      logger: logger)
+      configuration.credentials, pause: configuration.credentialsPause, environment: environment)
     credentials = CredentialWatch(
       backend: configuration.name, tokens: tokens, interval: configuration.credentialsPoll)
     client = HTTPClient(

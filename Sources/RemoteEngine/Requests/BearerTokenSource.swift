@@ -1,5 +1,5 @@
 import Foundation
-import Logging
+import GuardedFiles
 import Scoring
 import Synchronization
 
@@ -8,35 +8,26 @@ import Synchronization
 final class BearerTokenSource: Sendable {
   static let tokenBytesMax = 16 << 10
 
-  /// Tells one content of a token's file from the next without looking at it.
-  struct Version: Sendable, Equatable {
-    var modified: Date?
-    var size: Int?
-    var inode: Int?
-  }
+  typealias Version = GuardedFile.Version
 
   private let credentials: RemoteEngineConfiguration.Credentials
   private let pause: Duration
   private let environment: [String: String]
-  private let logger: Logger
   private let cached = Mutex<(version: Version, token: BearerToken)?>(nil)
 
   init(
     _ credentials: RemoteEngineConfiguration.Credentials, pause: Duration,
-    environment: [String: String], logger: Logger
+    environment: [String: String]
   ) {
     self.credentials = credentials
     self.pause = pause
     self.environment = environment
-    self.logger = logger
   }
 
   /// Of what ``token()`` would read now; nil where nothing can be read, or nothing can change.
   func version() -> Version? {
-    guard case .file(let path) = credentials, let attributes = try? Self.attributes(path) else {
-      return nil
-    }
-    return Self.version(attributes)
+    guard case .file(let path) = credentials else { return nil }
+    return try? Self.file(path).version()
   }
 
   /// Whether another token can come without a restart.
@@ -62,40 +53,26 @@ final class BearerTokenSource: Sendable {
   }
 
   private func fileToken(_ path: String) throws(EngineError) -> BearerToken {
-    let attributes: [FileAttributeKey: Any]
-    do {
-      attributes = try Self.attributes(path)
+    let file = Self.file(path)
+    do throws(GuardedFileError) {
+      let version = try file.version()
+      if let cached = cached.withLock({ $0 }), cached.version == version { return cached.token }
     } catch {
-      throw unusable("The token's file \(path) cannot be read; is it there?")
+      throw unusable("The token's file \(error.message).")
     }
-    let version = Self.version(attributes)
-    if let cached = cached.withLock({ $0 }), cached.version == version { return cached.token }
-    guard version.size ?? 0 <= Self.tokenBytesMax else {
-      throw unusable("The token's file \(path) has over \(Self.tokenBytesMax) bytes: no token.")
+    let read: (version: Version, text: String)
+    do throws(GuardedFileError) {
+      read = try file.read()
+    } catch {
+      throw unusable("The token's file \(error.message).")
     }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw unusable("The token's file \(path) cannot be read; may this user read it?")
-    }
-    if let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue, mode & 0o004 != 0 {
-      // Not refused: mounted secrets are commonly readable by all inside a container of their own.
-      logger.warning("the token's file is readable by every user", metadata: ["path": "\(path)"])
-    }
-    let token = try parse(String(decoding: data, as: UTF8.self), origin: "the file \(path)")
-    cached.withLock { $0 = (version, token) }
+    let token = try parse(read.text, origin: "the file \(path)")
+    cached.withLock { $0 = (read.version, token) }
     return token
   }
 
-  private static func attributes(_ path: String) throws -> [FileAttributeKey: Any] {
-    // Secrets are often mounted as links; what counts is the file behind them.
-    let target = URL(filePath: path).resolvingSymlinksInPath().path
-    return try FileManager.default.attributesOfItem(atPath: target)
-  }
-
-  private static func version(_ attributes: [FileAttributeKey: Any]) -> Version {
-    Version(
-      modified: attributes[.modificationDate] as? Date,
-      size: (attributes[.size] as? NSNumber)?.intValue,
-      inode: (attributes[.systemFileNumber] as? NSNumber)?.intValue)
+  private static func file(_ path: String) -> GuardedFile {
+    GuardedFile(path, .secret, bytesMax: tokenBytesMax)
   }
 
   private func parse(_ text: String, origin: String) throws(EngineError) -> BearerToken {

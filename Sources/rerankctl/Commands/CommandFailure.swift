@@ -1,3 +1,4 @@
+import AccessKeys
 import ArgumentParser
 import Evaluation
 import Foundation
@@ -22,6 +23,9 @@ enum CommandFailure {
       say(error.description)
       throw exitCode(for: error.code)
     } catch let error as InputError {
+      say(error.description)
+      throw wrongInput
+    } catch let error as AccessKeysError {
       say(error.description)
       throw wrongInput
     } catch let error as EvaluationError {

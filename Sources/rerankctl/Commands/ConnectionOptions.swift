@@ -1,3 +1,4 @@
+import AccessKeys
 import ArgumentParser
 import CallTransport
 import Foundation
@@ -15,6 +16,18 @@ struct ConnectionOptions: ParsableArguments {
         between. Environment: RERANKD_QUEUE. Default: \(DefaultEndpoint.producers)
         """))
   var endpoint: [String] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The queue's public key, where it has one: 40 characters. Environment: RERANKD_QUEUE_KEY."))
+  var queueKey: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Your own secret key, where the queue has a list of keys. Environment: RERANKD_KEY_FILE."),
+    completion: .file())
+  var keyFile: String?
 
   @Option(help: "How long an answer may take: 250ms, 30s, 5m.")
   var timeout = TimeArgument(.seconds(30))
@@ -50,12 +63,17 @@ struct ConnectionOptions: ParsableArguments {
   }
 
   private func configuration() throws -> ShardedConfiguration {
-    let environment = ProcessInfo.processInfo.environment["RERANKD_QUEUE"]
-    let said = endpoint.isEmpty ? [environment ?? DefaultEndpoint.producers] : endpoint
+    let environment = ProcessInfo.processInfo.environment
+    let said =
+      endpoint.isEmpty ? [environment["RERANKD_QUEUE"] ?? DefaultEndpoint.producers] : endpoint
+    let security = try SocketOptions.Security.client(
+      queuePublicKey: queueKey ?? environment["RERANKD_QUEUE_KEY"],
+      secretKeyFile: keyFile ?? environment["RERANKD_KEY_FILE"])
     do {
       var configuration = try ShardedConfiguration(
         endpoints: said.flatMap { $0.split(separator: ",").map(String.init) })
       configuration.client.callTimeout = timeout.duration
+      configuration.client.connection.security = security
       // A person waits: that nothing listens there is said at once.
       configuration.client.connection.failsWhenUnreachable = true
       return configuration

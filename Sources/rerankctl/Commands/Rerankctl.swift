@@ -26,7 +26,7 @@ struct Rerankctl: AsyncParsableCommand {
     subcommands: [
       RerankCommand.self, SubmitCommand.self, ResultsCommand.self, BudgetCommand.self,
       StatusCommand.self, JobsCommand.self, WorkersCommand.self, QueueCommand.self,
-      LedgerCommand.self, ModelsCommand.self, BackendsCommand.self, ConfigCommand.self,
-      EvalCommand.self, CompletionsCommand.self,
+      LedgerCommand.self, ModelsCommand.self, BackendsCommand.self, KeysCommand.self,
+      ConfigCommand.self, EvalCommand.self, CompletionsCommand.self,
     ])
 }

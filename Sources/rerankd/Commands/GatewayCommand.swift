@@ -1,7 +1,9 @@
 import ArgumentParser
+import CallTransport
 import GatewayRole
 import Logging
 import Observability
+import RerankdClient
 import Settings
 
 struct GatewayCommand: AsyncParsableCommand {
@@ -40,8 +42,10 @@ struct GatewayCommand: AsyncParsableCommand {
       let observation = ProcessObservation(
         "gateway", tracing: configuration.tracing, logger: logger)
       let counters = ModelCounters(configuration.models)
+      var settings = configuration.gateway
+      settings.queue.connection.security = try configuration.gatewayKeys.security()
       let service = try Gateway(
-        configuration.gateway, budget: BudgetCounter { try counters.model($0) }, logger: logger)
+        settings, budget: BudgetCounter { try counters.model($0) }, logger: logger)
       let reload = SettingsReload(
         layers, running: configuration, role: .gateway, level: level, logger: logger)
       let watched = observation.services(

@@ -60,7 +60,7 @@ struct UpCommand: AsyncParsableCommand {
         configuration.gateway.shutdownGrace + .seconds(5), configuration.log.format, logger)
       let servesGateway = configuration.up.servesGateway
       var client = try ClientConfiguration(endpoint: shell.producersEndpoint)
-      client.connection.security = configuration.gateway.queue.connection.security
+      client.connection.security = try configuration.gatewayKeys.security()
       // The group ends in reverse order: the gateway, all workers together, then the queue.
       let services: [any Service] =
         [queueProcess, SupervisorReports(client: client, fleet: fleet, logger: logger), fleet]

@@ -89,14 +89,10 @@ struct WorkerCommand: AsyncParsableCommand {
   private func connection(
     to endpoint: String, _ settings: WorkerSettings
   ) throws -> ConnectionConfiguration {
+    let security = try settings.keys.security()
     do {
       var connection = ConnectionConfiguration(endpoint: try Endpoint(endpoint))
-      if let key = settings.queuePublicKey {
-        // Which workers may come in by their own keys is the queue's allow-list; without one, a fresh
-        // pair encrypts as well.
-        connection.security = .curveClient(
-          try CurveKeyPair.generate(), serverKey: try CurvePublicKey(z85: key))
-      }
+      connection.security = security
       return connection
     } catch {
       throw ConfigurationError(key: "worker.queues", message: "\(error)")

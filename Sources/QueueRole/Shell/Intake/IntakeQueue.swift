@@ -11,7 +11,7 @@ enum IntakeItem: Sendable {
   case end(CallInstance)
   /// The peer has ended the call, and takes the same way.
   case cancel(CallInstance)
-  case bare([UInt8])
+  case bare([UInt8], from: Caller)
 
   /// Nil for bare jobs.
   var origin: CallInstance? {
@@ -25,7 +25,7 @@ enum IntakeItem: Sendable {
 
   var bytes: Int {
     switch self {
-    case .message(_, _, let message, _, _), .bare(let message): message.count
+    case .message(_, _, let message, _, _), .bare(let message, from: _): message.count
     case .end, .cancel: 0
     }
   }
@@ -85,9 +85,10 @@ struct IntakeQueue {
       return IntakeResult(origin: origin, outcome: .ended, bytes: 0)
     case .cancel(let origin):
       return IntakeResult(origin: origin, outcome: .cancelled, bytes: 0)
-    case .bare(let message):
+    case .bare(let message, let caller):
       return IntakeResult(
-        origin: nil, outcome: .inputs([decoder.bare(message)]), bytes: message.count)
+        origin: nil, outcome: .inputs([caller.scoped(bare: decoder.bare(message))]),
+        bytes: message.count)
     }
   }
 }

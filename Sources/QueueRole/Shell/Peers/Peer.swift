@@ -36,6 +36,9 @@ final class Peer {
   let id: PeerID
   let key: RoutingKey
   let routingID: [UInt8]
+  /// Of the connection's messages, and who that is.
+  let userID: String?
+  var caller: Caller
   var lastHeardMs: Int64
   /// When the core was last told that the peer is alive.
   var reportedHeardMs: Int64 = 0
@@ -45,10 +48,14 @@ final class Peer {
   /// Bytes of unfinished messages of all its calls.
   var assemblingBytes = 0
 
-  init(id: PeerID, key: RoutingKey, routingID: [UInt8], nowMs: Int64) {
+  init(
+    id: PeerID, key: RoutingKey, routingID: [UInt8], userID: String?, caller: Caller, nowMs: Int64
+  ) {
     self.id = id
     self.key = key
     self.routingID = routingID
+    self.userID = userID
+    self.caller = caller
     lastHeardMs = nowMs
   }
 

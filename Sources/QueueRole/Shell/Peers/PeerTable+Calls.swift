@@ -38,6 +38,10 @@ extension PeerTable {
           "\(method.rawValue) is served on the queue's other socket "
             + "(\(peer.key.socket == .workers ? "producers" : "workers"))", reason: "WRONG_SOCKET"))
     }
+    guard peer.caller.mayCall(method) else {
+      deniedMessages += 1
+      return refuse(.methodDenied(method, to: peer.caller))
+    }
     guard peer.servedCalls < limits.wire.openCallsMax else {
       return refuse(
         CallError(

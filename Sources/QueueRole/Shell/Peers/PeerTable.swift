@@ -7,6 +7,8 @@ enum PeerAction {
   case validate(IntakeItem)
   /// The core hears `callEnded`.
   case callEnded(CallRef)
+  /// The core hears `callRevoked`.
+  case callRevoked(CallRef)
   /// The core hears `heard`.
   case heard(PeerID)
   /// The peer's session is gone, and it does not know: `Envelope.sessionLost` leaves if the
@@ -22,6 +24,10 @@ enum PeerAction {
 struct PeerTable {
   let limits: PeerLimits
   var malformedMessages: UInt64 = 0
+  /// Messages that their senders' keys do not allow.
+  var deniedMessages: UInt64 = 0
+  /// Changed by `allow`.
+  private(set) var access = AccessPolicy.open
   /// No new calls: the queue is going down.
   var isClosing = false
 
@@ -42,9 +48,12 @@ struct PeerTable {
     forgotten = ForgottenPeers(max: limits.forgottenMax)
   }
 
-  /// - Parameter frames: as they came from the ROUTER: the routing id, then the message.
+  /// - Parameters:
+  ///   - frames: as they came from the ROUTER: the routing id, then the message.
+  ///   - userID: whose message it is, where keys are asked for.
   mutating func receive(
-    _ frames: [[UInt8]], on socket: ListenSocket, nowMs: Int64, into actions: inout [PeerAction]
+    _ frames: [[UInt8]], from userID: String? = nil, on socket: ListenSocket, nowMs: Int64,
+    into actions: inout [PeerAction]
   ) {
     guard let routingID = frames.first else { return }
     guard let key = RoutingKey(socket, routingID: routingID) else {
@@ -69,6 +78,14 @@ struct PeerTable {
       refuse(error, known, socket, routingID, into: &actions)
       return
     }
+    guard let caller = access.caller(userID), known?.userID == userID || known == nil else {
+      deniedMessages += 1
+      guard case .open = envelope.body else { return }
+      return actions.append(
+        .send(
+          socket, routingID: routingID,
+          .failure(callID: envelope.callID, .keyNotAuthorized)))
+    }
     if let known, nowMs - known.reportedHeardMs >= heardIntervalMs {
       known.reportedHeardMs = nowMs
       actions.append(.heard(known.id))
@@ -77,7 +94,7 @@ struct PeerTable {
     case .ping: actions.append(.send(socket, routingID: routingID, .pong))
     case .pong: break
     case .open(let head, let payload):
-      let opener = known ?? newPeer(key, routingID, nowMs)
+      let opener = known ?? newPeer(key, routingID, userID, caller, nowMs)
       guard let opener else {
         let error = CallError(
           .resourceExhausted, "the queue serves \(limits.peersMax) connections already",
@@ -150,15 +167,54 @@ struct PeerTable {
     }
   }
 
-  private mutating func newPeer(_ key: RoutingKey, _ routingID: [UInt8], _ nowMs: Int64) -> Peer? {
+  private mutating func newPeer(
+    _ key: RoutingKey, _ routingID: [UInt8], _ userID: String?, _ caller: Caller, _ nowMs: Int64
+  ) -> Peer? {
     guard counts[key.socket, default: 0] < limits.peersMax else { return nil }
     lastPeer += 1
-    let peer = Peer(id: PeerID(rawValue: lastPeer), key: key, routingID: routingID, nowMs: nowMs)
+    let peer = Peer(
+      id: PeerID(rawValue: lastPeer), key: key, routingID: routingID, userID: userID,
+      caller: caller, nowMs: nowMs)
     peers[peer.id] = peer
     ids[key] = peer.id
     counts[key.socket, default: 0] += 1
     return peer
   }
+}
+
+// Who may come in.
+extension PeerTable {
+  /// Takes a new list of keys. Whoever is not on it any more, or is there as somebody else, loses the
+  /// calls that are open: a revoked key for good, and one that was changed to open them anew.
+  mutating func allow(_ policy: AccessPolicy, into actions: inout [PeerAction]) {
+    access = policy
+    for peer in peers.values {
+      let caller = policy.caller(peer.userID)
+      guard caller != peer.caller else { continue }
+      for (callID, call) in peer.calls.sorted(by: { $0.key < $1.key }) {
+        if call.isKnownToCore, call.phase == .open {
+          actions.append(.callRevoked(CallRef(peer: peer.id, call: callID)))
+        }
+        if call.isServed {
+          fail(peer, callID, caller == nil ? .keyNotAuthorized : .keyChanged, into: &actions)
+        } else {
+          remove(peer, callID, into: &actions)
+        }
+      }
+      if let caller {
+        peer.caller = caller
+      } else {
+        // Not `forgotten`: it has been told.
+        peers[peer.id] = nil
+        ids[peer.key] = nil
+        counts[peer.key.socket, default: 0] -= 1
+        actions.append(.forgotten(peer.id))
+      }
+    }
+  }
+
+  /// What the caller of a call may ask; nil: it is gone.
+  func caller(of instance: CallInstance) -> Caller? { peers[instance.call.peer]?.caller }
 }
 
 extension CallError {
