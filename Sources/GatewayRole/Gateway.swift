@@ -23,10 +23,12 @@ public import Tracing
 /// The gateway keeps nothing. A synchronous request is a job with a key, the client's or a new one,
 /// so it is asked again after a restart of the queue; its deadline is the client's timeout; and a
 /// client that goes away ends its job unless the key was its own. Any number of gateways may stand
-/// in front of one queue.
+/// in front of the same queues. Of several queues (shards) one that is away costs what belongs to it
+/// alone: `ShardedClient` has the rules.
 public struct Gateway: Service {
   private let configuration: GatewayConfiguration
   private let budget: BudgetCounter
+  /// All of them.
   private let queue: any GatewayQueue
   private let operated: [any OperatedQueue]
   private let watch: QueueWatch
@@ -38,7 +40,7 @@ public struct Gateway: Service {
   private let tracer: any Tracer
   private let logger: Logger
 
-  /// Reads the token file and opens the connection to the queue, which may be away as yet.
+  /// Reads the token file and opens the connections to the queues, which may be away as yet.
   ///
   /// - Parameters:
   ///   - metrics: the process's factory by default; so with the tracer.
@@ -50,20 +52,20 @@ public struct Gateway: Service {
     tracer: any Tracer = InstrumentationSystem.tracer, logger: Logger,
     onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
   ) throws(GatewayError) {
-    let client: QueueClient
-    let pageClient: QueueClient
+    let client: ShardedClient
+    let pageClient: ShardedClient
     do {
-      client = try QueueClient(configuration.queue)
-      // A connection of its own: whatever producers have under way, operators see what goes on.
-      var page = configuration.queue
-      page.callTimeout = configuration.pageCallTimeout
-      pageClient = try QueueClient(page)
+      client = try ShardedClient(configuration.queues)
+      // Connections of its own: whatever producers have under way, operators see what goes on.
+      var page = configuration.queues
+      page.client.callTimeout = configuration.pageCallTimeout
+      pageClient = try ShardedClient(page)
     } catch {
       throw GatewayError(
-        code: .socket, message: "the connection to the queue cannot be made", underlying: error)
+        code: .socket, message: "the connections to the queues cannot be made", underlying: error)
     }
     try self.init(
-      configuration, budget: budget, queue: client, operated: [pageClient],
+      configuration, budget: budget, queue: client, operated: pageClient.shards,
       closeQueue: {
         await client.close()
         await pageClient.close()

@@ -17,8 +17,8 @@ public struct GatewayConfiguration: Sendable {
   public var servesPage = true
   /// The model of requests in a dialect that names none (`/rerank` with `texts`).
   public var defaultModel: String?
-  /// The queue, and how it is called.
-  public var queue: ClientConfiguration
+  /// The queues (shards), and how they are called.
+  public var queues: ShardedConfiguration
 
   public var connectionsMax = 4_096
   /// Requests worked on at once; one more is refused.
@@ -66,8 +66,8 @@ public struct GatewayConfiguration: Sendable {
   /// How long requests under way may take when the gateway is asked to end.
   public var shutdownGrace: Duration = .seconds(30)
 
-  public init(queue: ClientConfiguration) {
-    self.queue = queue
+  public init(queues: ShardedConfiguration) {
+    self.queues = queues
   }
 }
 
@@ -104,7 +104,7 @@ extension GatewayConfiguration {
       ("page_history", pageHistory), ("page_call", pageCallTimeout),
     ]
     for (key, value) in times where value <= .zero { return (key, "must be more than 0") }
-    return queue.connection.firstProblem.map { ("queue", "\($0.key) \($0.message)") }
+    return queues.client.connection.firstProblem.map { ("queues", "\($0.key) \($0.message)") }
   }
 
   /// Whether only processes of this machine can reach the port.

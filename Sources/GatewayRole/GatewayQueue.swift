@@ -1,7 +1,7 @@
 import RerankdClient
 import RerankdProtocol
 
-/// What the gateway asks of its queue: the part of `QueueClient` that it needs, so that tests can
+/// What the gateway asks of its queues: the part of `ShardedClient` that it needs, so that tests can
 /// stand in for it.
 protocol GatewayQueue: Sendable {
   func rerank(
@@ -13,4 +13,4 @@ protocol GatewayQueue: Sendable {
   func models(timeout: Duration?) async throws(CallError) -> [ModelInfo]
 }
 
-extension QueueClient: GatewayQueue {}
+extension ShardedClient: GatewayQueue {}

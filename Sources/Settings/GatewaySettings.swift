@@ -7,15 +7,15 @@ extension GatewayConfiguration {
   /// The section `gateway`: every key has the default of `GatewayConfiguration`. Whether the values
   /// can work together is checked when the flags have been applied.
   init(_ section: ConfigurationSection, models: [ModelSettings]) throws {
-    var endpoint = DefaultEndpoint.producers
-    section.text("queue", into: &endpoint)
-    var client: ClientConfiguration
+    var endpoints = [DefaultEndpoint.producers]
+    section.texts("queues", into: &endpoints)
+    let queues: ShardedConfiguration
     do {
-      client = try ClientConfiguration(endpoint: endpoint)
+      queues = try ShardedConfiguration(endpoints: endpoints)
     } catch {
-      throw section.error("queue", "\(error)")
+      throw section.error("queues", "\(error)")
     }
-    self.init(queue: client)
+    self.init(queues: queues)
     var listen = "\(host):\(port)"
     section.text("listen", into: &listen)
     section.noting {

@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct GatewayConfigurationTests {
   private func problem(_ change: (inout GatewayConfiguration) -> Void) throws -> String? {
-    var configuration = GatewayConfiguration(queue: try ClientConfiguration())
+    var configuration = GatewayConfiguration(
+      queues: try ShardedConfiguration(endpoints: ["tcp://127.0.0.1:7801"]))
     change(&configuration)
     return configuration.firstProblem?.key
   }

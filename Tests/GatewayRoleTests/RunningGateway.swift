@@ -29,7 +29,8 @@ struct RunningGateway {
     tracer: any Tracer = NoOpTracer(), configure: (inout GatewayConfiguration) -> Void = { _ in },
     _ body: (RunningGateway) async throws -> Void
   ) async throws {
-    var configuration = GatewayConfiguration(queue: try ClientConfiguration())
+    var configuration = GatewayConfiguration(
+      queues: try ShardedConfiguration(endpoints: ["tcp://127.0.0.1:7801"]))
     configuration.port = 0
     configuration.shutdownGrace = .milliseconds(100)
     configure(&configuration)

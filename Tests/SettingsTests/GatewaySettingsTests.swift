@@ -12,7 +12,7 @@ import Testing
     let read = try gateway(
       """
         listen: "[::1]:1234"
-        queue: tcp://127.0.0.1:9
+        queues: [tcp://127.0.0.1:9]
         token_file: /t
         default_model: m
         tls: { certificate_file: /c, key_file: /k }

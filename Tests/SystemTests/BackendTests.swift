@@ -18,7 +18,7 @@ extension SystemTests {
     ) async throws {
       let tokens = try tokens ?? TemporaryFolder("token")
       if !FileManager.default.fileExists(atPath: tokens.path("token")) {
-        try tokens.write(FakeHub.token, to: "token")
+        try tokens.writeSecret(FakeHub.token, to: "token")
       }
       let brisk = RunningSystem.briskTimes.replacing(
         "backends: {", with: queue.isEmpty ? "backends: {" : "backends: { \(queue), ")
@@ -77,7 +77,7 @@ extension SystemTests {
     @Test func refusedCredentialsSpendNoAttemptAndAllGoesOnWhenTheyAreRenewed() async throws {
       let hub = try FakeHub()
       let tokens = try TemporaryFolder("token")
-      try tokens.write("outdated", to: "token")
+      try tokens.writeSecret("outdated", to: "token")
       hub.accept(token: "outdated")
       try await withHub(
         hub, workers: 2, backend: "credentials_pause: 1h, credentials_poll: 50ms", tokens: tokens
@@ -98,7 +98,7 @@ extension SystemTests {
         #expect(refused.reason.contains("401"))
         let listed = try await system.control(["backends", "list", "--output", "json"])
         #expect(listed.output.contains("credentials refused"))
-        try tokens.write("fresh", to: "token")
+        try tokens.writeSecret("fresh", to: "token")
         for id in ids {
           try await eventually("the success of job \(id)", timeout: .seconds(60)) {
             try await client.job(id).state == .succeeded

@@ -112,6 +112,53 @@ extension SystemTests {
       }
     }
 
+    /// As the pods read it, with keys where the secret would be.
+    @Test func theClustersSettingsAreRight() async throws {
+      let system = try RunningSystem()
+      var text = try String(
+        contentsOf: Self.deploy.appending(path: "kubernetes/rerankd.yaml"), encoding: .utf8)
+      // What the page on Kubernetes says is to be put in.
+      let queueKey = try await system.generateKey("queue")
+      for name in ["worker", "gateway"] { _ = try await system.generateKey(name) }
+      let authorized = try await system.control([
+        "keys", "authorize", "worker", "worker", "--key", queueKey, "--list",
+        system.folder.path("authorized_keys"),
+      ])
+      #expect(authorized.exit == .status(0), "\(authorized.error)")
+      try system.folder.writeSecret("", to: "tokens")
+      let placeholder = "THE-QUEUES-PUBLIC-KEY"
+      #expect(text.contains(placeholder))
+      text = text.replacing(placeholder, with: queueKey)
+      text = text.replacing("/run/secrets/rerankd", with: system.folder.url.path)
+      text = text.replacing("/var/lib/rerankd", with: system.folder.url.path)
+      try system.folder.write(text, to: "rerankd.yaml")
+      let check = try await system.control(["config", "check", system.folder.path("rerankd.yaml")])
+      #expect(check.exit == .status(0), "\(check.output)")
+    }
+
+    /// What a page says that a test holds is held by a test of that name.
+    @Test(arguments: ["SECURITY.md"])
+    func testsThatAPageNamesAreThere(page: String) throws {
+      let text = try String(contentsOf: Self.deploy.appending(path: page), encoding: .utf8)
+      let tests = PackageFolder.url.appending(path: "Tests")
+      let files = try #require(FileManager.default.enumerator(atPath: tests.path))
+      var known: Set<String> = []
+      for case let path as String in files where path.hasSuffix(".swift") {
+        let source = try String(contentsOf: tests.appending(path: path), encoding: .utf8)
+        for match in source.matches(of: /@Test[\s\S]{0,600}?func (\w+)\(/) {
+          known.insert(String(match.output.1))
+        }
+      }
+      var named: Set<String> = []
+      for line in text.split(separator: "\n") where line.hasPrefix("|") {
+        guard let cell = line.split(separator: "|").last else { continue }
+        let names = cell.matches(of: /`(\w+)`/).map { String($0.output.1) }
+        named.formUnion(names)
+      }
+      #expect(named.count > 20)
+      #expect(named.subtracting(known).sorted() == [])
+    }
+
     /// Whoever meets a reason finds it in the operator's page.
     @Test func theOperatorsPageHasEveryReason() throws {
       let page = try String(

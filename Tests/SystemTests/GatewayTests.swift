@@ -189,7 +189,7 @@ extension SystemTests {
     @Test func aWholeCircleRanksAsTheEngineDoes() async throws {
       try await RunningSystem.run { inner in
         let gateway = try await inner.startGateway()
-        try inner.folder.write(RunningGateway.token, to: "token")
+        try inner.folder.writeSecret(RunningGateway.token, to: "token")
         let configuration = """
           models:
             - { name: circle, backend: gateway, served_name: builtin, context_tokens: 512, reserved_tokens: 4 }

@@ -11,7 +11,7 @@ extension SystemTests {
     ) async throws {
       let hub = try FakeHub()
       let tokens = try TemporaryFolder("token")
-      try tokens.write(FakeHub.token, to: "token")
+      try tokens.writeSecret(FakeHub.token, to: "token")
       let configuration = """
         models:
           - { name: remote, backend: hub, served_name: fake-reranker, context_tokens: 1000,
@@ -51,7 +51,7 @@ extension SystemTests {
     @Test func refusedCredentialsRestTheModelAndSpendNoAttempt() async throws {
       let tokens = try TemporaryFolder("token")
       let hub = try FakeHub()
-      try tokens.write("outdated", to: "token")
+      try tokens.writeSecret("outdated", to: "token")
       // The list of models is behind the token as well, so it starts with the right one.
       hub.accept(token: "outdated")
       let configuration = """
@@ -74,7 +74,7 @@ extension SystemTests {
             return model.map { $0.pausedMs > 0 && $0.pauseReason.contains("401") } ?? false
           }
           #expect(try await !client.job(id).state.isTerminal)
-          try tokens.write("fresh", to: "token")
+          try tokens.writeSecret("fresh", to: "token")
           try await eventually("the success of the job") {
             try await client.job(id).state == .succeeded
           }

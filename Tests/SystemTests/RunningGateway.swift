@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import TestSupport
 
 /// A `rerankd gateway` in front of a running system's queue.
@@ -63,7 +62,7 @@ struct RunningGateway {
 extension RunningSystem {
   /// Starts a gateway that lets ``RunningGateway/token`` in, and returns when it listens.
   func startGateway(
-    _ name: String = "gateway", tenant: String = "default"
+    _ name: String = "gateway", tenant: String = "default", queues: [String]? = nil
   ) async throws -> RunningGateway {
     let hash = try ChildProcess(
       "/bin/sh",
@@ -75,16 +74,13 @@ extension RunningSystem {
     guard try await hash.waitForExit() == .status(0) else {
       throw TimeoutError(description: "hash-token failed: \(hash.text(of: .error))")
     }
-    try folder.write(hash.text(of: .output), to: "tokens")
-    guard chmod(folder.path("tokens"), 0o600) == 0 else {
-      throw TimeoutError(description: "the token file's mode cannot be set")
-    }
+    try folder.writeSecret(hash.text(of: .output), to: "tokens")
     let process = try start(
       name,
       [
-        "gateway", "--config", folder.path("rerankd.yaml"), "--queue", producersEndpoint,
-        "--listen", "127.0.0.1:0", "--token-file", folder.path("tokens"),
-      ])
+        "gateway", "--config", folder.path("rerankd.yaml"), "--listen", "127.0.0.1:0",
+        "--token-file", folder.path("tokens"),
+      ] + (queues ?? [producersEndpoint]).flatMap { ["--queue", $0] })
     let line = try await process.line(containing: "listening on", on: .error)
     guard let port = line.split(separator: ":").last.flatMap({ Int($0) }) else {
       throw TimeoutError(description: "no port in \"\(line)\"")

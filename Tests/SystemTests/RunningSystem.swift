@@ -11,6 +11,7 @@ import TestSupport
 /// signalled, and what still runs when a test ends is killed.
 final class RunningSystem: Sendable {
   let folder: TemporaryFolder
+  private let shard: Int
   private let state = Mutex(State())
 
   private struct State {
@@ -48,7 +49,9 @@ final class RunningSystem: Sendable {
     }
   }
 
-  init(configuration: String = briskTimes) throws {
+  /// - Parameter shard: which of several queues this one is.
+  init(configuration: String = briskTimes, shard: Int = 0) throws {
+    self.shard = shard
     folder = try TemporaryFolder("system")
     try folder.write(configuration, to: "rerankd.yaml")
   }
@@ -77,7 +80,7 @@ final class RunningSystem: Sendable {
     [
       "--config", folder.path("rerankd.yaml"), "--ledger", ledgerPath,
       "--producer-endpoint", producersEndpoint, "--worker-endpoint", workersEndpoint,
-      "--intake-endpoint", intakeEndpoint,
+      "--intake-endpoint", intakeEndpoint, "--shard", "\(shard)",
     ]
   }
 

@@ -28,14 +28,16 @@ struct GatewayCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var gateway: GatewayOptions
 
-  @Option(help: "The queue's endpoint for producers.")
-  var queue: String?
+  @Option(help: "A queue's endpoint for producers; once for each shard, in their order.")
+  var queue: [String] = []
 
   func run() async throws {
     try await reportingFailures {
       let layers = common.layers(
         [.gateway],
-        gateway.flags + (queue.map { [FlagValue("--queue", for: "gateway.queue", $0)] } ?? []))
+        gateway.flags
+          + (queue.isEmpty
+            ? [] : [FlagValue("--queue", for: "gateway.queues", queue.joined(separator: ","))]))
       let configuration = try DaemonConfiguration.load(layers)
       let level = SharedLogLevel(configuration.log)
       let logger = common.logger("rerankd.gateway", level, configuration.log.format)
@@ -43,7 +45,7 @@ struct GatewayCommand: AsyncParsableCommand {
         "gateway", tracing: configuration.tracing, logger: logger)
       let counters = ModelCounters(configuration.models)
       var settings = configuration.gateway
-      settings.queue.connection.security = try configuration.gatewayKeys.security()
+      settings.queues.client.connection.security = try configuration.gatewayKeys.security()
       let service = try Gateway(
         settings, budget: BudgetCounter { try counters.model($0) }, logger: logger)
       let reload = SettingsReload(
