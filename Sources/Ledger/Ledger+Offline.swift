@@ -64,7 +64,7 @@ extension Ledger {
     guard !isThere || replacing else {
       throw LedgerError(
         .exists,
-        "\(path) is there already: restore to another path, or say that it is to be replaced")
+        "\(path) is there already: restore to another path, or have it replaced (--replace)")
     }
     let part = target + ".restored.part"
     defer { unlink(part) }
@@ -74,7 +74,7 @@ extension Ledger {
       if let problem = report.problems.first {
         throw LedgerError(
           .corrupt,
-          "\(backup) is not sound, and is not restored; \(report.problems.count) problems, the "
+          "\(backup) is not sound, and is not restored; problems: \(report.problems.count), the "
             + "first: \(problem)")
       }
       return try BackupFile.copy(read, to: part)

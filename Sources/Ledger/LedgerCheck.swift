@@ -25,7 +25,10 @@ struct LedgerCheck {
       try String.fetchAll(
         database, sql: "PRAGMA integrity_check(\(LedgerCheckReport.problemsMax))")
     }
-    return lines == ["ok"] ? [] : lines
+    if lines == ["ok"] { return [] }
+    // SQLite puts a heading and many problems into one row.
+    let problems = lines.flatMap { $0.split(separator: "\n") }.filter { !$0.hasPrefix("***") }
+    return problems.isEmpty ? lines : problems.map(String.init)
   }
 
   private let read: LongRead

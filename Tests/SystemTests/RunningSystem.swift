@@ -98,7 +98,9 @@ final class RunningSystem: Sendable {
   /// Returns when the queue answers.
   @discardableResult
   func startQueue() async throws -> ChildProcess {
-    let queue = try start("queue", ["queue"] + queueArguments)
+    let queue = try start(
+      "queue", ["queue"] + queueArguments,
+      environment: ["RERANKD_QUEUE__LEDGER__BACKUP__FOLDER": folder.path("backups")])
     try await withClient { client in
       try await eventually("an answer from the queue", timeout: .seconds(60)) {
         guard queue.exit == nil else {
@@ -182,14 +184,28 @@ final class RunningSystem: Sendable {
   }
 
   /// Runs rerankctl to its end.
-  func control(_ arguments: [String]) async throws -> ControlOutput {
+  func control(
+    _ arguments: [String], environment: [String: String] = [:], inputFile: String? = nil
+  ) async throws -> ControlOutput {
+    try await ControlOutput.of(
+      arguments, environment: controlEnvironment.merging(environment) { $1 }, inputFile: inputFile)
+  }
+
+  /// Starts rerankctl and leaves it running.
+  func startControl(
+    _ arguments: [String], environment: [String: String] = [:], on terminal: PseudoTerminal? = nil
+  ) throws -> ChildProcess {
+    // Whatever runs the tests may have turned colours off.
+    let own = ["TERM": "xterm-256color", "NO_COLOR": ""].merging(controlEnvironment) { $1 }
+    return try ChildProcess(
+      "rerankctl", arguments: arguments, environment: own.merging(environment) { $1 },
+      terminal: terminal)
+  }
+
+  /// Where the queue is, and who asks.
+  private var controlEnvironment: [String: String] {
     let identity = state.withLock(\.identity)?.environment ?? [:]
-    let process = try ChildProcess(
-      "rerankctl", arguments: arguments,
-      environment: identity.merging(["RERANKD_QUEUE": producersEndpoint]) { $1 })
-    let exit = try await process.waitForExit(timeout: .seconds(120))
-    return ControlOutput(
-      exit: exit, output: process.text(of: .output), error: process.text(of: .error))
+    return identity.merging(["RERANKD_QUEUE": producersEndpoint]) { $1 }
   }
 }
 
@@ -198,6 +214,17 @@ struct ControlOutput {
   var exit: ChildProcess.Exit
   var output: String
   var error: String
+
+  /// Runs rerankctl to its end.
+  static func of(
+    _ arguments: [String], environment: [String: String] = [:], inputFile: String? = nil
+  ) async throws -> ControlOutput {
+    let process = try ChildProcess(
+      "rerankctl", arguments: arguments, environment: environment, inputFile: inputFile)
+    let exit = try await process.waitForExit(timeout: .seconds(120))
+    return ControlOutput(
+      exit: exit, output: process.text(of: .output), error: process.text(of: .error))
+  }
 
   /// The printed JSON.
   func json<Value: Decodable>(_ type: Value.Type) throws -> Value {

@@ -25,29 +25,48 @@ public final class ChildProcess: Sendable {
   /// - Parameters:
   ///   - executable: a product of this package by its name, or a path with a slash.
   ///   - environment: added to the test's own environment.
+  ///   - inputFile: what it reads; nothing by default.
+  ///   - terminal: the terminal that it runs on, where its input comes from and its output, errors
+  ///     included, goes.
   public init(
     _ executable: String, arguments: [String] = [], environment: [String: String] = [:],
-    currentFolder: URL? = nil
+    currentFolder: URL? = nil, inputFile: String? = nil, terminal: PseudoTerminal? = nil
   ) throws {
     process = Process()
-    process.executableURL =
+    let program =
       executable.contains("/") ? URL(filePath: executable) : try Self.builtProduct(executable)
+    process.executableURL = program
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.currentDirectoryURL = currentFolder
-    process.standardInput = FileHandle.nullDevice
+    process.standardInput =
+      try inputFile.map { try FileHandle(forReadingFrom: URL(filePath: $0)) }
+      ?? FileHandle.nullDevice
     let outputPipe = Pipe()
     let errorPipe = Pipe()
-    process.standardOutput = outputPipe
-    process.standardError = errorPipe
+    if let terminal {
+      // A session of its own, so that the terminal is the one that Ctrl-C and SIGWINCH come from.
+      process.executableURL = URL(filePath: "/usr/bin/setsid")
+      process.arguments = ["--ctty", "--wait", program.path] + arguments
+      let side = try terminal.programSide()
+      (process.standardInput, process.standardOutput, process.standardError) = (side, side, side)
+    } else {
+      process.standardOutput = outputPipe
+      process.standardError = errorPipe
+    }
     process.terminationHandler = { [weak self] process in
       let reason = process.terminationReason
       let status = process.terminationStatus
       self?.end.withLock { $0 = reason == .exit ? .status(status) : .signal(status) }
     }
     try Self.withNoSignalBlocked { try process.run() }
-    output.collect(outputPipe.fileHandleForReading)
-    error.collect(errorPipe.fileHandleForReading)
+    guard let terminal else {
+      output.collect(outputPipe.fileHandleForReading)
+      error.collect(errorPipe.fileHandleForReading)
+      return
+    }
+    try output.collect(terminal.handOver())
+    error.finish()
   }
 
   deinit {
@@ -135,6 +154,11 @@ private final class CollectedOutput: Sendable {
 
   var text: String { state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
   var isComplete: Bool { state.withLock { $0.isComplete } }
+
+  /// Nothing comes here.
+  func finish() {
+    state.withLock { $0.isComplete = true }
+  }
 
   func collect(_ handle: FileHandle) {
     Thread.detachNewThread {

@@ -122,19 +122,8 @@ extension ShardedClient {
 
   /// Of every queue that answers; the workers of a model are counted where they are most.
   public func models(timeout: Duration? = nil) async throws(CallError) -> [ModelInfo] {
-    let lists = try await answered { shard throws(CallError) in
-      try await shard.models(timeout: timeout)
-    }
-    var models: [ModelInfo] = []
-    for model in lists.joined() {
-      if let known = models.firstIndex(where: { $0.name == model.name }) {
-        // A worker attaches to every queue.
-        models[known].workers = max(models[known].workers, model.workers)
-      } else {
-        models.append(model)
-      }
-    }
-    return models
+    ModelInfo.merged(
+      try await answered { shard throws(CallError) in try await shard.models(timeout: timeout) })
   }
 
   private func shard(forKeyOf job: RerankJob) -> Int? {
@@ -165,6 +154,22 @@ extension ShardedClient {
     }
     // None is there: the first may be restarting.
     return try await body(shards[order[0]], deadline - .now, .untilTimeout)
+  }
+}
+
+extension ModelInfo {
+  /// What several queues have, put together; the workers of a model are counted where they are most.
+  public static func merged(_ lists: [[ModelInfo]]) -> [ModelInfo] {
+    var models: [ModelInfo] = []
+    for model in lists.joined() {
+      if let known = models.firstIndex(where: { $0.name == model.name }) {
+        // A worker attaches to every queue.
+        models[known].workers = max(models[known].workers, model.workers)
+      } else {
+        models.append(model)
+      }
+    }
+    return models
   }
 }
 

@@ -48,19 +48,21 @@ struct JobsCommand: AsyncParsableCommand {
         var listing = JobListing(
           chosen, filter.request(), before: before, pageMax: all ? .max : limit)
         if all, connection.output != .json {
-          return try await printAll(&listing)
+          try await printAll(&listing)
+          return try QueueFailure.report(listing.failures)
         }
         let jobs = try await listing.next(all ? .max : limit)
-        let views = jobs.map { JobView($0.job) }
+        let views = jobs.map(JobView.init)
         try connection.printer.list(views) { JobView.table(views) }
         if !all, let last = jobs.last, connection.output == .table,
           try await listing.next() != nil
         {
-          let next = JobID(rawValue: last.job.jobID)
+          let next = JobID(rawValue: last.jobID)
           CommandFailure.say(
             queues.all.count > 1
               ? "there are more: --all, or a larger --limit" : "there are more: --before \(next)")
         }
+        try QueueFailure.report(listing.failures)
       }
     }
 
@@ -68,7 +70,7 @@ struct JobsCommand: AsyncParsableCommand {
     private func printAll(_ listing: inout JobListing) async throws {
       var isFirst = true
       while true {
-        let views = try await listing.next(JobListing.pageMax).map { JobView($0.job) }
+        let views = try await listing.next(JobListing.pageMax).map(JobView.init)
         guard !views.isEmpty || isFirst else { return }
         try connection.printer.list(views) { JobView.table(views) }
         isFirst = false

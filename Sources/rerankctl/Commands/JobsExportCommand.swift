@@ -10,10 +10,11 @@ struct JobsExportCommand: AsyncParsableCommand {
     discussion: """
       rerankctl jobs export --state dead --file dead.jsonl
       rerankctl jobs export --older-than 30d --file archive.jsonl --resume
-      rerankctl jobs export --state dead | jq -c .request | rerankctl submit -
+      jq -c '.request | del(.idempotency_key)' dead.jsonl | rerankctl submit -
 
       A line a job, newest first, shard after shard: as `jobs show --request` prints it. --resume goes
-      on after the last whole line of the file, as long as the filters are the same.
+      on after the last whole line of the file, as long as the filters are the same. Submitted again
+      with its key, a job is known already for as long as the queue has the first.
       """)
 
   @OptionGroup(title: "Filters") var filter: JobFilter
@@ -49,7 +50,7 @@ struct JobsExportCommand: AsyncParsableCommand {
           let jobs = try await listing.next(min(left, Self.fetchedMax))
           guard !jobs.isEmpty else { break }
           left -= jobs.count
-          for line in try await lines(jobs.map { JobID(rawValue: $0.job.jobID) }, queue.client) {
+          for line in try await lines(jobs.map { JobID(rawValue: $0.jobID) }, queue.client) {
             try file.append(line)
           }
           progress.add(jobs.count)

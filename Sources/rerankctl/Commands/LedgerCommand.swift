@@ -73,9 +73,11 @@ struct LedgerCommand: AsyncParsableCommand {
 
     func run() async throws {
       try await connection.withQueues { queues in
-        let views = try await queues.each { queue in
-          BackupView(try await queue.client.backUpLedger(name: name, timeout: within.duration))
+        let (name, timeout) = (name, within.duration)
+        let answers = try await queues.ask { queue throws(CallError) in
+          try await queue.backUpLedger(name: name, timeout: timeout)
         }
+        let views = answers.values.map { BackupView($0.value) }
         if queues.all.count == 1 {
           try connection.printer.object(views[0]) { views[0].text }
         } else {
@@ -87,6 +89,7 @@ struct LedgerCommand: AsyncParsableCommand {
             return table
           }
         }
+        try QueueFailure.report(answers.failures)
       }
     }
   }

@@ -23,9 +23,11 @@ struct ModelsCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-      try await connection.withClient { client in
-        let views = try await client.models().map(ModelView.init)
+      try await connection.withQueues { queues in
+        let answers = try await queues.ask { queue throws(CallError) in try await queue.models() }
+        let views = ModelInfo.merged(answers.values.map(\.value)).map(ModelView.init)
         try connection.printer.list(views) { ModelView.table(views) }
+        try QueueFailure.report(answers.failures)
       }
     }
   }

@@ -21,7 +21,11 @@ struct QueueCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-      try await connection.withClient { try await $0.setPaused(true) }
+      try await connection.withQueues { queues in
+        try await connection.printer.verdicts(of: queues, "paused") { queue throws(CallError) in
+          try await queue.setPaused(true)
+        }
+      }
     }
   }
 
@@ -31,7 +35,11 @@ struct QueueCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-      try await connection.withClient { try await $0.setPaused(false) }
+      try await connection.withQueues { queues in
+        try await connection.printer.verdicts(of: queues, "resumed") { queue throws(CallError) in
+          try await queue.setPaused(false)
+        }
+      }
     }
   }
 
@@ -56,9 +64,11 @@ struct QueueCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-      try await connection.withClient { client in
-        try await client.setDraining(true)
-        if untilEmpty { try await waitUntilEmpty { try await client.status() } }
+      try await connection.withQueues { queues in
+        try await connection.printer.verdicts(of: queues, "draining") { queue throws(CallError) in
+          try await queue.setDraining(true)
+        }
+        if untilEmpty { try await waitUntilEmpty { try await queues.client.status() } }
       }
     }
 
@@ -90,7 +100,47 @@ struct QueueCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-      try await connection.withClient { try await $0.setDraining(false) }
+      try await connection.withQueues { queues in
+        try await connection.printer.verdicts(of: queues, "taking jobs") {
+          queue throws(CallError) in
+          try await queue.setDraining(false)
+        }
+      }
     }
+  }
+}
+
+/// What became of one queue.
+private struct QueueVerdict: Encodable {
+  var endpoint: String
+  var result: String?
+  var error: ErrorView?
+}
+
+extension Printer {
+  /// Does something to each queue and says what became of it; one that is away does not keep the
+  /// others from it.
+  ///
+  /// - Throws: the exit code, when it could not be done to some; `CallError`, when to none.
+  fileprivate func verdicts(
+    of queues: Queues, _ done: String,
+    _ body: @escaping @Sendable (QueueClient) async throws(CallError) -> Void
+  ) async throws {
+    let answers = try await queues.ask(body)
+    let failures = answers.failures
+    let verdicts = queues.all.map { queue in
+      let failure = failures.first { $0.endpoint == queue.endpoint }
+      return QueueVerdict(
+        endpoint: queue.endpoint, result: failure == nil ? done : nil,
+        error: failure.map { ErrorView($0.error.status) })
+    }
+    try list(verdicts) {
+      var table = TextTable([("QUEUE", .left), ("RESULT", .left)])
+      for verdict in verdicts {
+        table.append([.init(verdict.endpoint), .init(verdict.error, done: done)])
+      }
+      return table
+    }
+    if !failures.isEmpty { throw CommandFailure.unsuccessful }
   }
 }

@@ -11,7 +11,8 @@ struct NamedQueue: Sendable {
 /// their number, unless there is one alone.
 struct Queues: Sendable {
   let all: [NamedQueue]
-  private let client: ShardedClient
+  /// For what it does over all of them.
+  let client: ShardedClient
 
   init(_ client: ShardedClient) {
     self.client = client
@@ -38,13 +39,6 @@ struct Queues: Sendable {
     return all.count > 1 ? all[Int(job.shard)] : all[0]
   }
 
-  /// Ids by who keeps them; their order stays.
-  func grouped(_ ids: some Sequence<JobID>) throws -> [(client: QueueClient, ids: [JobID])] {
-    guard all.count > 1 else { return [(all[0].client, Array(ids))] }
-    return try Dictionary(grouping: ids, by: \.shard).sorted { $0.key < $1.key }
-      .map { (try client.shard(of: $0.value[0]), $0.value) }
-  }
-
   /// The queues by their shards, and in each where to go on.
   ///
   /// - Parameter last: the job that was dealt with last; queues before its own are left out.
@@ -56,10 +50,44 @@ struct Queues: Sendable {
 }
 
 extension Queues {
-  /// One after the other, in their order.
-  func each<Value>(_ body: (NamedQueue) async throws -> Value) async throws -> [Value] {
-    var values: [Value] = []
-    for queue in all { values.append(try await body(queue)) }
-    return values
+  /// Asks all of them at the same time.
+  ///
+  /// - Throws: the first queue's `CallError`, when none answers.
+  func ask<Value: Sendable>(
+    _ body: @escaping @Sendable (QueueClient) async throws(CallError) -> Value
+  ) async throws -> QueueAnswers<Value> {
+    var answers = QueueAnswers<Value>()
+    for answer in await client.each(body) {
+      switch answer.result {
+      case .success(let value): answers.values.append((all[answer.shard].endpoint, value))
+      case .failure(let error):
+        answers.failures.append(QueueFailure(endpoint: all[answer.shard].endpoint, error: error))
+      }
+    }
+    if answers.values.isEmpty, let first = answers.failures.first { throw first.error }
+    return answers
+  }
+}
+
+/// What several queues answered, in their order: those that did, and those that did not.
+struct QueueAnswers<Value> {
+  var values: [(endpoint: String, value: Value)] = []
+  var failures: [QueueFailure] = []
+}
+
+/// Why a queue did not do its part while others did theirs.
+struct QueueFailure {
+  var endpoint: String
+  var error: CallError
+
+  /// Says which queues are missing in what was printed: a part is no success.
+  ///
+  /// - Throws: the exit code, where there are any.
+  static func report(_ failures: [QueueFailure]) throws {
+    guard !failures.isEmpty else { return }
+    for failure in failures {
+      CommandFailure.say("without the queue at \(failure.endpoint): \(failure.error)")
+    }
+    throw CommandFailure.unsuccessful
   }
 }

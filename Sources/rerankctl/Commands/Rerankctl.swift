@@ -16,8 +16,8 @@ struct Rerankctl: AsyncParsableCommand {
       rerankctl models verify ./my-reranker
       rerankctl eval --queries queries.jsonl --qrels qrels.tsv --corpus corpus.jsonl
 
-      Every command prints JSON with --output json or jsonl. Colours are for terminals, and NO_COLOR
-      turns them off.
+      Every command that prints takes --output json or jsonl; protocol/schemas/rerankctl.schema.json
+      says what they have in them. Colours are for terminals, and NO_COLOR turns them off.
 
       Exit codes: 0 done; 1 something was refused or did not succeed, or only part of it did; 64 wrong
       usage; 65 wrong input; 69 no queue answers, or not in time; 128 + N ended by signal N.

@@ -70,7 +70,9 @@ struct ResultsCommand: AsyncParsableCommand {
         try await group.next()
         group.cancelAll()
       }
-      if let file { CommandFailure.say("\(Quantity.count(sink.taken, "outcome")) added to \(file)") }
+      if let file {
+        CommandFailure.say("\(Quantity.count(sink.taken, "outcome")) added to \(file)")
+      }
     }
   }
 }

@@ -55,7 +55,9 @@ struct StatusCommand: AsyncParsableCommand {
       readings.map { report($0).text }.joined(separator: "\n")
     }
     // The others are shown; that one is away is still no success.
-    if readings.contains(where: { $0.error != nil }) { throw CommandFailure.queueAway }
+    let away = readings.count { $0.error != nil }
+    if away == readings.count { throw CommandFailure.queueAway }
+    if away > 0 { throw CommandFailure.unsuccessful }
   }
 
   private func report(_ reading: QueueReading) -> StatusReport {

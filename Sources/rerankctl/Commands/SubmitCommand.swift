@@ -10,7 +10,7 @@ struct SubmitCommand: AsyncParsableCommand {
     discussion: """
       rerankctl submit jobs.jsonl --reply-channel mine
       producer | rerankctl submit - --key-prefix nightly-2026-11-24
-      rerankctl jobs export --state dead | jq -c .request | rerankctl submit -
+      jq -c '.request | del(.idempotency_key)' exported.jsonl | rerankctl submit -
 
       A line: {"query": "…", "documents": ["…", {"text": "…"}, {"image_url": "…"}]}, and where wanted
       model, top_n, instruction, tenant, priority, idempotency_key, reply_channel, reply_to,
@@ -51,7 +51,7 @@ struct SubmitCommand: AsyncParsableCommand {
       do {
         try await submitAll(&submission)
       } catch {
-        submission.progress.finish()
+        submission.progress.stop()
         if submission.progress.taken > 0 {
           CommandFailure.say(
             keyPrefix == nil
@@ -70,12 +70,19 @@ struct SubmitCommand: AsyncParsableCommand {
     // Every job has a key, so that one whose answer was lost can be submitted again.
     let keys = keyPrefix ?? "submit-" + String(UInt64.random(in: .min ... .max), radix: 36)
     var bytes = 0
+    var broken: (any Error)?
     while let line = reader.next() {
       guard !line.allSatisfy(\.isWhitespace) else { continue }
       var defaults = job.defaults
       defaults.spec.replyChannel = replyChannel ?? ""
       defaults.spec.idempotencyKey = "\(keys)-\(reader.line)"
-      let job = try JobLine(line, at: reader.place, defaults: defaults).job()
+      let job: RerankJob
+      do {
+        job = try JobLine(line, at: reader.place, defaults: defaults).job()
+      } catch {
+        broken = error
+        break
+      }
       submission.batch.append((reader.line, job))
       bytes += job.request.count
       if submission.batch.count >= Self.batchJobs || bytes >= Self.batchBytes {
@@ -85,7 +92,7 @@ struct SubmitCommand: AsyncParsableCommand {
     }
     // What was read before a broken line is submitted, and the error names the line to mend.
     try await submission.send(share: reader.share)
-    if let error = reader.error { throw error }
+    if let error = broken ?? reader.error { throw error }
   }
 }
 

@@ -23,9 +23,17 @@ struct WorkersCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-      try await connection.withClient { client in
-        let views = try await client.workers().map(WorkerView.init)
+      try await connection.withQueues { queues in
+        let answers = try await queues.ask { queue throws(CallError) in try await queue.workers() }
+        let views = answers.values.flatMap { endpoint, workers in
+          workers.map { worker in
+            var view = WorkerView(worker)
+            if queues.all.count > 1 { view.endpoint = endpoint }
+            return view
+          }
+        }
         try connection.printer.list(views) { WorkerView.table(views) }
+        try QueueFailure.report(answers.failures)
       }
     }
   }
@@ -176,7 +184,9 @@ struct WorkerChoice: ParsableArguments {
     _ client: ShardedClient, _ printer: Printer, done: String,
     _ body: (String) async throws -> Void
   ) async throws -> [String] {
-    let ids = all ? try await client.workers().map(\.workerID) : workers
+    // A worker of several queues is drained at each of them by one call.
+    let ids =
+      all ? Set(try await client.workers().map(\.workerID)).sorted() : workers
     var verdicts: [Verdict] = []
     for id in ids {
       do {

@@ -42,7 +42,7 @@ struct BulkOptions: ParsableArguments {
 
 /// Finds the jobs, asks, and does it, at most a thousand a call.
 struct BulkCommand {
-  typealias Call = @Sendable (QueueClient, [JobID]) async throws -> [JobVerdict]
+  typealias Call = @Sendable (ShardedClient, [JobID]) async throws -> [JobVerdict]
 
   let action: BulkAction
   let options: BulkOptions
@@ -54,21 +54,23 @@ struct BulkCommand {
 
   func run(_ queues: Queues) async throws {
     if options.dryRun {
-      let survey = try await survey(queues)
+      let (survey, failures) = try await survey(queues)
       try printer.object(survey) {
         survey.text(widthMax: Printer.terminalWidth, palette: printer.palette)
       }
+      try QueueFailure.report(failures)
       if !survey.impossible.isEmpty { throw CommandFailure.unsuccessful }
       return
     }
     if options.jobs.isEmpty, !options.yes {
-      let survey = try await survey(queues)
+      let (survey, _) = try await survey(queues)
       guard survey.jobs > 0 else { return printer.write("no such job\n") }
       guard confirmed(survey) else { throw InputError("nothing was done") }
     }
     var report = BulkReport(action: action)
+    let failures: [QueueFailure]
     do {
-      try await act(queues, &report)
+      failures = try await act(queues, &report)
     } catch {
       if report.done + report.failed > 0 {
         CommandFailure.say("\(report.summary), then it stopped; the same again does the rest")
@@ -76,6 +78,7 @@ struct BulkCommand {
       throw error
     }
     try finish(report)
+    try QueueFailure.report(failures)
   }
 
   private func finish(_ report: BulkReport) throws {
@@ -89,30 +92,26 @@ struct BulkCommand {
 
   // MARK: Doing it
 
-  private func act(_ queues: Queues, _ report: inout BulkReport) async throws {
+  /// - Returns: the queues whose jobs could not be looked for.
+  private func act(
+    _ queues: Queues, _ report: inout BulkReport
+  ) async throws -> [QueueFailure] {
     guard options.jobs.isEmpty else {
       for start in stride(from: 0, to: options.jobs.count, by: Self.jobsMax) {
-        let end = min(start + Self.jobsMax, options.jobs.count)
-        try await act(on: options.jobs[start..<end], queues, &report)
+        let ids = options.jobs[start..<min(start + Self.jobsMax, options.jobs.count)]
+        try show(await call(queues.client, Array(ids)), &report)
       }
-      return
+      return []
     }
     var listing = listing(queues)
     var left = options.limit ?? Int.max
     while left > 0 {
       let found = try await listing.next(min(Self.jobsMax, left))
-      guard !found.isEmpty else { return }
+      guard !found.isEmpty else { break }
       left -= found.count
-      try await act(on: found.map { JobID(rawValue: $0.job.jobID) }, queues, &report)
+      try show(await call(queues.client, found.map { JobID(rawValue: $0.jobID) }), &report)
     }
-  }
-
-  private func act(
-    on ids: some Sequence<JobID>, _ queues: Queues, _ report: inout BulkReport
-  ) async throws {
-    for (client, ids) in try queues.grouped(ids) {
-      try show(await call(client, ids), &report)
-    }
+    return listing.failures
   }
 
   private func show(_ verdicts: [JobVerdict], _ report: inout BulkReport) throws {
@@ -139,16 +138,16 @@ struct BulkCommand {
       pageMax: options.limit ?? .max)
   }
 
-  private func survey(_ queues: Queues) async throws -> BulkSurvey {
+  private func survey(_ queues: Queues) async throws -> (BulkSurvey, [QueueFailure]) {
     var survey = BulkSurvey(action: action)
     if options.jobs.isEmpty {
       var listing = listing(queues)
       var left = options.limit ?? Int.max
       while left > 0, let next = try await listing.next() {
-        survey.add(next.job)
+        survey.add(next)
         left -= 1
       }
-      return survey
+      return (survey, listing.failures)
     }
     for id in options.jobs {
       do {
@@ -161,11 +160,11 @@ struct BulkCommand {
         let error = CallError(
           .failedPrecondition, "job \(id) is \(job.state.word); it would have to be \(words)")
         survey.impossible.append(JobVerdict(id, state: job.state, error: error.status))
-      } catch let error as CallError where error.code == .notFound {
+      } catch let error as CallError where error.code == .notFound || queues.all.count > 1 {
         survey.impossible.append(JobVerdict(id, error: error.status))
       }
     }
-    return survey
+    return (survey, [])
   }
 
   private func confirmed(_ survey: BulkSurvey) -> Bool {

@@ -3,7 +3,8 @@ import RerankdProtocol
 
 /// The jobs of all queues that a filter lets through, newest first, a page of each at a time.
 ///
-/// Ids grow with time in one queue alone, so queues are merged by when their jobs were submitted.
+/// Ids grow with time in one queue alone, so queues are merged by when their jobs were submitted. Of
+/// several queues one that fails is left out from there on, and named in ``failures``.
 struct JobListing {
   /// What the queue gives at once.
   static let pageMax = 1_000
@@ -16,6 +17,7 @@ struct JobListing {
     /// Newest last.
     var page: [JobDetails] = []
     var isExhausted = false
+    var failure: CallError?
 
     mutating func fill() async throws {
       while page.isEmpty, !isExhausted {
@@ -41,19 +43,35 @@ struct JobListing {
     }
   }
 
+  /// The queues whose jobs are missing.
+  var failures: [QueueFailure] {
+    lanes.compactMap { lane in
+      lane.failure.map { QueueFailure(endpoint: lane.queue.endpoint, error: $0) }
+    }
+  }
+
   /// nil after the last one.
-  mutating func next() async throws -> (job: JobDetails, queue: NamedQueue)? {
-    for index in lanes.indices { try await lanes[index].fill() }
+  ///
+  /// - Throws: `CallError` when the only queue fails, or all of them have.
+  mutating func next() async throws -> JobDetails? {
+    for index in lanes.indices {
+      do {
+        try await lanes[index].fill()
+      } catch let error as CallError {
+        (lanes[index].failure, lanes[index].isExhausted) = (error, true)
+        if lanes.allSatisfy({ $0.failure != nil }) { throw error }
+      }
+    }
     let newest = lanes.indices.filter { !lanes[$0].page.isEmpty }.max {
       (lanes[$0].page.last?.submittedUnixMs ?? 0) < (lanes[$1].page.last?.submittedUnixMs ?? 0)
     }
-    guard let newest, let job = lanes[newest].page.popLast() else { return nil }
-    return (job, lanes[newest].queue)
+    guard let newest else { return nil }
+    return lanes[newest].page.popLast()
   }
 
   /// Up to so many.
-  mutating func next(_ count: Int) async throws -> [(job: JobDetails, queue: NamedQueue)] {
-    var found: [(job: JobDetails, queue: NamedQueue)] = []
+  mutating func next(_ count: Int) async throws -> [JobDetails] {
+    var found: [JobDetails] = []
     while found.count < count, let next = try await next() { found.append(next) }
     return found
   }

@@ -44,6 +44,11 @@ struct SubmitProgress {
     progress.add(jobs, share: share, note: note)
   }
 
+  /// Before an error: what was decided until then, where anything was.
+  func stop() {
+    if taken + refused > 0 { finish() } else { progress.finish() }
+  }
+
   func finish() {
     progress.finish()
     switch printer.format {

@@ -2,6 +2,8 @@ import RerankdProtocol
 
 /// An attached worker, as it is printed.
 struct WorkerView: Encodable {
+  /// The queue that said so, where there are several.
+  var endpoint: String?
   var workerId: String
   var host: String
   var processId: UInt32
@@ -41,13 +43,15 @@ struct WorkerView: Encodable {
 
   static func table(_ workers: [WorkerView]) -> TextTable {
     let hasKeys = workers.contains { $0.keyName != nil }
+    let hasQueues = workers.contains { $0.endpoint != nil }
     var table = TextTable(
-      [
+      (hasQueues ? [("QUEUE", .left)] : []) + [
         ("WORKER", .left), ("HOST", .left), ("PID", .right), ("STATE", .left), ("JOBS", .right),
         ("SUCCEEDED", .right), ("FAILED", .right), ("ATTACHED", .right), ("SILENT", .right),
       ] + (hasKeys ? [("KEY", .left)] : []) + [("MODELS", .left)])
     for worker in workers {
-      var cells: [TextTable.Cell] = [
+      var cells: [TextTable.Cell] = hasQueues ? [.init(worker.endpoint ?? "")] : []
+      cells += [
         .init(worker.workerId), .init(worker.host), "\(worker.processId)",
         .init(worker.state.word, worker.state.style), "\(worker.heldJobs)/\(worker.creditJobs)",
         .init(Quantity.count(worker.succeeded)),

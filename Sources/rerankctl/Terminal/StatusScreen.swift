@@ -16,12 +16,13 @@ struct StatusScreen {
     self.interval = interval
   }
 
-  /// As many lines as there are rows, or fewer; none longer than the terminal is wide.
+  /// As many lines as there are rows; none longer than the terminal is wide.
   func lines(_ size: TerminalSize) -> [String] {
     let body = body(size)
     let room = Self.room(size)
     let shown = body.dropFirst(min(offset, max(0, body.count - room))).prefix(room)
-    return (shown + Array(repeating: "", count: room - shown.count) + [footer(body.count, size)])
+    let picture = shown + Array(repeating: "", count: room - shown.count)
+    return (picture + [footer(body.count, size)]).prefix(size.rows)
       .map { $0.cutPainted(toColumns: size.columns) }
   }
 

@@ -4,7 +4,7 @@ import Testing
 
 extension SystemTests {
   /// `rerankctl eval` through a queue and a worker.
-  @Suite struct QueueEvaluationTests {
+  @Suite struct EvalCommandTests {
     private struct Report: Decodable {
       struct Ranker: Decodable {
         struct Estimate: Decodable {
@@ -60,6 +60,7 @@ extension SystemTests {
           "--save-run", folder.path("runs"), "--output", "json",
         ])
         try #require(evaluation.exit == .status(0), "\(evaluation.error)")
+        _ = try evaluation.json(as: "eval")
         let report = try evaluation.json(Report.self)
         try #require(report.rankers.map(\.name) == ["builtin", "queue:builtin"])
         let (here, there) = (report.rankers[0], report.rankers[1])

@@ -8,7 +8,7 @@ extension SystemTests {
   @Suite struct ModelCommandTests {
     private var families: URL {
       URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Fixtures/families")
+        .deletingLastPathComponent().appending(path: "Fixtures/families")
     }
 
     /// The exit code is the verdict.
@@ -17,19 +17,25 @@ extension SystemTests {
       let model = folder.url.appending(path: "tiny")
       try FileManager.default.copyItem(
         at: families.appending(path: "modernbert-cls"), to: model)
-      let sound = try await control(["models", "verify", model.path])
+      let sound = try await ControlOutput.of(["models", "verify", model.path])
       #expect(sound.exit == .status(0), "\(sound.output)")
       for step in ["files", "tensors", "numbers", "golden pairs", "tokenizer", "sense"] {
         #expect(sound.output.contains("ok    \(step)"))
       }
       #expect(sound.output.contains("pairs a CPU-second at 128 tokens"))
 
+      let report = try await ControlOutput.of(["models", "verify", model.path, "-o", "json"])
+        .json(as: "models-verify")
+      #expect(report["passed"].bool == true && report["speed"].items.count > 0)
+
       let weights = model.appending(path: "model.safetensors")
       try Data(contentsOf: weights).dropLast(10).write(to: weights)
-      let spoilt = try await control(["models", "verify", model.path])
+      let spoilt = try await ControlOutput.of(["models", "verify", model.path])
       #expect(spoilt.exit == .status(1))
       #expect(spoilt.output.contains("is the file cut short?"))
       #expect(spoilt.output.hasSuffix("cannot be used\n"))
+      let lines = try await ControlOutput.of(["models", "verify", model.path, "-o", "jsonl"])
+      #expect(try lines.lines(as: "models-verify").map { $0["passed"].bool } == [false])
     }
 
     @Test func anAddedModelIsServedUnderItsName() async throws {
@@ -52,6 +58,8 @@ extension SystemTests {
         try await system.startQueue()
         try system.startWorker("w0")
         try await system.waitForWorkers(1)
+        let listed = try await system.lines(["models", "list"], as: "models-list")
+        #expect(Set(listed.compactMap { $0["name"].text }) == ["mine", "builtin"])
         let list = try await system.control(["models", "list"])
         #expect(list.output.contains("mine"))
         #expect(list.output.contains("builtin"))
@@ -63,19 +71,16 @@ extension SystemTests {
     }
 
     @Test func showReadsAFolderWithoutAQueue() async throws {
-      let shown = try await control([
+      let shown = try await ControlOutput.of([
         "models", "show", families.appending(path: "xlm-roberta").path,
       ])
       #expect(shown.exit == .status(0))
       #expect(shown.output.contains("XLMRobertaForSequenceClassification"))
       #expect(shown.output.contains("Unigram, 201 tokens"))
-    }
-
-    private func control(_ arguments: [String]) async throws -> ControlOutput {
-      let process = try ChildProcess("rerankctl", arguments: arguments)
-      let exit = try await process.waitForExit(timeout: .seconds(120))
-      return ControlOutput(
-        exit: exit, output: process.text(of: .output), error: process.text(of: .error))
+      let json = try await ControlOutput.of([
+        "models", "show", families.appending(path: "xlm-roberta").path, "-o", "json",
+      ]).json(as: "models-show")
+      #expect(json["vocabulary"].number == 201)
     }
   }
 }
