@@ -40,8 +40,8 @@ struct JobsExportCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await connection.withQueues { queues in
-      let file = try JSONLinesFile(path: file, resumes: resume)
-      let last = try file.lastLine.map { try lastJob(in: $0) }
+      let file = try JSONLinesFile(path: file, resumes: resume) { Self.job(in: $0) != nil }
+      let last = file.lastLine.flatMap(Self.job)
       var progress = CountProgress(noun: "job")
       var left = limit ?? Int.max
       for (queue, before) in try queues.inOrder(from: last) {
@@ -87,10 +87,11 @@ struct JobsExportCommand: AsyncParsableCommand {
     }
   }
 
-  private func lastJob(in line: String) throws -> JobID {
-    guard case .object(let object) = try JSONValue.parse(line, at: file),
-      case .string(let text)? = object["job_id"], let id = JobID(text)
-    else { throw InputError("\(file): its last line is no exported job") }
-    return id
+  /// nil where the line is none of an export: an outcome, which `results` writes, has no time.
+  static func job(in line: JSONLinesFile.Line) -> JobID? {
+    guard case .string(let id)? = line["job_id"], case .string? = line["submitted"] else {
+      return nil
+    }
+    return JobID(id)
   }
 }

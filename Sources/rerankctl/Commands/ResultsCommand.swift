@@ -77,6 +77,16 @@ struct ResultsCommand: AsyncParsableCommand {
   }
 }
 
+extension ResultsCommand {
+  /// Whether a line is an outcome, and no exported job that has one.
+  static func isOutcome(_ line: JSONLinesFile.Line) -> Bool {
+    guard case .string(let id)? = line["job_id"], case .string? = line["state"] else {
+      return false
+    }
+    return JobID(id) != nil && line["submitted"] == nil
+  }
+}
+
 /// Prints outcomes or writes them to a file, and knows how many there were and when the last came.
 private final class OutcomeSink: Sendable {
   private struct State {
@@ -90,7 +100,9 @@ private final class OutcomeSink: Sendable {
 
   init(file: String?, printer: Printer) throws {
     self.printer = printer
-    let lines = try file.map { try JSONLinesFile(path: $0, resumes: true) }
+    let lines = try file.map {
+      try JSONLinesFile(path: $0, resumes: true, isOwn: ResultsCommand.isOutcome)
+    }
     state = Mutex(State(file: lines))
   }
 

@@ -7,7 +7,10 @@ extension SystemTests {
   @Suite struct CommandFailureTests {
     @Test func failuresAreOneLineAndAnExitCode() async throws {
       try await RunningSystem.run { system in
+        let notes = try system.folder.write("notes, not outcomes", to: "notes")
         let cases: [([String], Int32, String)] = [
+          (["results", "--reply-channel", "c", "--file", notes], 65, "is left as it is"),
+          (["jobs", "export", "--file", notes, "--resume"], 65, "is left as it is"),
           (["jobs", "show", "0-99"], 65, "NOT_FOUND: there is no job 0-99"),
           (["rerank", "q", "a", "--model", "none"], 65, "NOT_FOUND: model \"none\""),
           (["rerank", "q"], 65, "no documents"),
@@ -36,6 +39,7 @@ extension SystemTests {
           #expect(end.output == "", "\(arguments)")
           if code != 64 { #expect(end.error.split(separator: "\n").count == 1) }
         }
+        #expect(try String(contentsOfFile: notes, encoding: .utf8) == "notes, not outcomes")
       }
     }
 
