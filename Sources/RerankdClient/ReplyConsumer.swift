@@ -96,7 +96,7 @@ public struct ReceivedDelivery: Sendable {
   /// Tells the queue not to deliver this again. Returns once it is on its way; should the
   /// connection break before it arrives, it goes out again with the next.
   public func acknowledge() async {
-    await session.acknowledge(outcome.jobID)
+    await session.acknowledge(outcome)
   }
 }
 

@@ -11,9 +11,9 @@ final class ReplySession: Sendable {
     /// acknowledged after the last one was taken.
     var stream: CallStream?
     /// Delivered and not acknowledged yet.
-    var held: Set<UInt64> = []
+    var held: Set<Acknowledgement> = []
     /// Acknowledgements that the present stream has not taken yet.
-    var unsent: [UInt64] = []
+    var unsent: [Acknowledgement] = []
     /// Credit to give back with the next message, beyond that of acknowledgements.
     var spareCredit: UInt32 = 0
     var isSending = false
@@ -48,7 +48,7 @@ final class ReplySession: Sendable {
       request.tenant = tenant
       request.channel = channel
       request.credit = UInt32(max(0, configuration.deliveriesHeldMax - state.held.count))
-      request.acknowledgedJobIds = state.unsent
+      request.acknowledged = state.unsent
       state.unsent = []
       state.spareCredit = 0
       let stream = connection.stream(.receive, first: Self.bytes(of: request))
@@ -68,7 +68,7 @@ final class ReplySession: Sendable {
     state.withLock { state in
       state.hasBeenAnswered = true
       return deliveries.filter { delivery in
-        let isNew = state.held.insert(delivery.outcome.jobID).inserted
+        let isNew = state.held.insert(Acknowledgement(delivery.outcome)).inserted
         if !isNew { state.spareCredit += 1 }
         return isNew
       }
@@ -85,10 +85,11 @@ final class ReplySession: Sendable {
     }
   }
 
-  func acknowledge(_ jobID: UInt64) async {
+  func acknowledge(_ outcome: JobOutcome) async {
+    let acknowledgement = Acknowledgement(outcome)
     let isSender = state.withLock { state in
-      guard state.held.remove(jobID) != nil else { return false }
-      state.unsent.append(jobID)
+      guard state.held.remove(acknowledgement) != nil else { return false }
+      state.unsent.append(acknowledgement)
       guard !state.isSending else { return false }
       state.isSending = true
       return true
@@ -100,7 +101,7 @@ final class ReplySession: Sendable {
         try await stream.send(Self.bytes(of: request))
       } catch {
         // They go out with the next attachment.
-        state.withLock { $0.unsent = request.acknowledgedJobIds + $0.unsent }
+        state.withLock { $0.unsent = request.acknowledged + $0.unsent }
       }
     }
   }
@@ -112,9 +113,9 @@ final class ReplySession: Sendable {
         return nil
       }
       var request = ReceiveRequest()
-      request.acknowledgedJobIds = Array(state.unsent.prefix(Self.acknowledgementsMax))
-      state.unsent.removeFirst(request.acknowledgedJobIds.count)
-      request.credit = UInt32(request.acknowledgedJobIds.count) + state.spareCredit
+      request.acknowledged = Array(state.unsent.prefix(Self.acknowledgementsMax))
+      state.unsent.removeFirst(request.acknowledged.count)
+      request.credit = UInt32(request.acknowledged.count) + state.spareCredit
       state.spareCredit = 0
       return (stream, request)
     }

@@ -100,10 +100,11 @@ import Testing
     #expect(acknowledged.isEmpty)
     #expect(try refusal(.receive, ReceiveRequest())?.code == .invalidArgument)
     var acknowledgement = ReceiveRequest()
-    acknowledgement.acknowledgedJobIds = [5]
+    acknowledgement.acknowledged = [Acknowledgement(JobID(rawValue: 5), 2)]
     guard
-      case .receiveMore(_, credit: 0, acknowledged: [JobID(rawValue: 5)])? =
-        try inputs(.receive, acknowledgement, isFirst: false).first
+      case .receiveMore(_, credit: 0, let named)? =
+        try inputs(.receive, acknowledgement, isFirst: false).first,
+      named == acknowledgement.acknowledged
     else {
       Issue.record("no acknowledgement")
       return

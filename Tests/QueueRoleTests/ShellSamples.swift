@@ -77,3 +77,11 @@ extension Submission {
   /// The fields that were found fault with.
   var fields: [String] { error?.details.violations.map(\.field) ?? [] }
 }
+
+extension Acknowledgement {
+  init(_ job: JobID, _ attempts: UInt32) {
+    self.init()
+    jobID = job.rawValue
+    self.attempts = attempts
+  }
+}

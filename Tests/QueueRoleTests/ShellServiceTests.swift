@@ -58,7 +58,7 @@ import ZeroMQ
       #expect(deliveries.allSatisfy { $0.outcome.state == .succeeded && $0.deliveryAttempt == 1 })
       #expect(deliveries.allSatisfy { Array($0.outcome.result) == [8, 1, 2] })
       var acknowledge = ReceiveRequest()
-      acknowledge.acknowledgedJobIds = ids
+      acknowledge.acknowledged = deliveries.map { Acknowledgement($0.outcome) }
       for envelope in Envelope.messages(callID: stream, try acknowledge.serializedBytes()) {
         try consumer.send(envelope)
       }
@@ -86,7 +86,7 @@ import ZeroMQ
         let deliveries = try consumer.message(stream, ReceiveResponse.self).deliveries
         #expect(deliveries.map(\.outcome.jobID) == [id])
         var acknowledge = ReceiveRequest()
-        acknowledge.acknowledgedJobIds = [id]
+        acknowledge.acknowledged = deliveries.map { Acknowledgement($0.outcome) }
         try consumer.send(
           Envelope(callID: stream, .message(payload: acknowledge.serializedBytes())),
           Envelope(callID: stream, .cancel))
@@ -325,7 +325,7 @@ import ZeroMQ
         received.formUnion(message.deliveries.map(\.outcome.jobID))
         var more = ReceiveRequest()
         more.credit = 1
-        more.acknowledgedJobIds = message.deliveries.map(\.outcome.jobID)
+        more.acknowledged = message.deliveries.map { Acknowledgement($0.outcome) }
         try consumer.send(Envelope(callID: stream, .message(payload: more.serializedBytes())))
       }
       #expect(received.count == jobs)

@@ -145,9 +145,9 @@ final class FakeChannel: Sendable {
     return state.withLock { state in
       if state.first == nil { state.first = request }
       state.credit += Int(request.credit)
-      state.acknowledged += request.acknowledgedJobIds
+      state.acknowledged += request.acknowledged.map(\.jobID)
       var response = ReceiveResponse()
-      response.recordedJobIds = request.acknowledgedJobIds
+      response.recordedJobIds = request.acknowledged.map(\.jobID)
       while state.credit > 0, !state.waiting.isEmpty {
         state.credit -= 1
         var delivery = Delivery()

@@ -199,14 +199,15 @@ extension QueueCore {
   }
 
   /// The job is ready once more, with all its attempts to spend, as long to live as at first, and
-  /// its attempts numbered on.
+  /// its attempts numbered on: one number is passed over, so that the next outcome has another one
+  /// than the last, even when the job ends before it is assigned again.
   private func revive(_ ended: JobRecord) {
     guard let model = modelsByName[ended.model] else { return }
     noteChange(of: ended.id)
     if let delivery = deliveries[ended.id] { withdraw(delivery) }
     var record = ended
     record.state = JobStateRecord(
-      state: .ready, deadlineMs: wallMs + ended.deadlineAfterMs, attempt: ended.state.attempt,
+      state: .ready, deadlineMs: wallMs + ended.deadlineAfterMs, attempt: ended.state.attempt + 1,
       updatedMs: wallMs)
     let tenant = charge(tenant: record.tenant, bytes: Int(clamping: record.bodyBytes))
     let job = Job(

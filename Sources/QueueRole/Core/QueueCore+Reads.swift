@@ -37,7 +37,8 @@ extension QueueCore {
       // The job that a Rerank found ended may have been brought back meanwhile.
       if case .outcome = wanted, let id, let job = jobs[id] { return wait(call, for: job) }
       switch result {
-      case .job(let stored?) where wanted == .outcome && !stored.record.state.state.isTerminal:
+      case .job(let stored?) where wanted != .details && !stored.record.state.state.isTerminal:
+        if let id, wanted == .cancelled, jobs[id] != nil { return cancel(call, id, of: tenants) }
         effects.append(.fail(call, unreadable("the job was brought back while it was read")))
       case .job(let stored?) where tenants.contains(stored.record.tenant):
         effects.append(.answer(call, answer(wanted, stored)))

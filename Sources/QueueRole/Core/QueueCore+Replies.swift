@@ -10,17 +10,21 @@ extension QueueCore {
     calls[call] = .consumer(Consumer(call: call, channel: channel))
   }
 
-  func receiveMore(_ call: CallRef, credit: UInt32, acknowledged: [JobID]) {
+  func receiveMore(_ call: CallRef, credit: UInt32, acknowledged: [Acknowledgement]) {
     guard case .consumer(let consumer) = calls[call] else { return }
-    for id in acknowledged { acknowledge(id, by: consumer) }
+    for outcome in acknowledged { acknowledge(outcome, by: consumer) }
     consumer.credit += UInt64(credit)
     takeTurn(consumer)
     wake(consumer.channel)
   }
 
-  /// Any consumer of the channel may acknowledge; what is not pending there is not there to record.
-  private func acknowledge(_ id: JobID, by consumer: Consumer) {
-    guard let delivery = deliveries[id], delivery.channel === consumer.channel else { return }
+  /// Any consumer of the channel may acknowledge; what is not pending there is not there to record,
+  /// and neither is an earlier outcome of a job that ended once more since.
+  private func acknowledge(_ outcome: Acknowledgement, by consumer: Consumer) {
+    let id = JobID(rawValue: outcome.jobID)
+    guard let delivery = deliveries[id], delivery.channel === consumer.channel,
+      delivery.order.attempts == outcome.attempts
+    else { return }
     write(delivery, .acknowledged)
     forget(delivery)
     consumer.recorded.append(id)

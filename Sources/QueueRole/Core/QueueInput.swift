@@ -40,7 +40,7 @@ enum QueueInput: Sendable {
   // Replies
   case receive(CallRef, tenant: String, channel: String)
   /// More of an open `receive`.
-  case receiveMore(CallRef, credit: UInt32, acknowledged: [JobID])
+  case receiveMore(CallRef, credit: UInt32, acknowledged: [Acknowledgement])
 
   // Work
   case attach(CallRef, AttachRequest)

@@ -580,7 +580,8 @@ public nonisolated struct JobOutcome: Sendable {
   /// Clears the value of `error`. Subsequent reads from it will return its default value.
   public mutating func clearError() {self._error = nil}
 
-  /// Assignments, those that were given back unspent included.
+  /// Number of the last assignment; those that were given back unspent count, and so does being
+  /// brought back: no two outcomes of a job have the same one.
   public var attempts: UInt32 = 0
 
   public var tenant: String = String()

@@ -33,7 +33,24 @@ public nonisolated struct ReceiveRequest: Sendable {
   /// How many more deliveries the consumer is ready to hold; adds up.
   public var credit: UInt32 = 0
 
-  public var acknowledgedJobIds: [UInt64] = []
+  public var acknowledged: [Acknowledgement] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Names the outcome that was delivered: a job that an operator brings back ends once more, with
+/// another number of attempts, and its next outcome is not to be taken for dealt with.
+public nonisolated struct Acknowledgement: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var jobID: UInt64 = 0
+
+  /// As in the outcome.
+  public var attempts: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -85,7 +102,7 @@ fileprivate nonisolated let _protobuf_package = "rerankd.v1"
 
 nonisolated extension ReceiveRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ReceiveRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{1}channel\0\u{1}credit\0\u{3}acknowledged_job_ids\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{1}channel\0\u{1}credit\0\u{2}\u{2}acknowledged\0\u{c}\u{4}\u{1}")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -96,7 +113,7 @@ nonisolated extension ReceiveRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 1: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.channel) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.credit) }()
-      case 4: try { try decoder.decodeRepeatedUInt64Field(value: &self.acknowledgedJobIds) }()
+      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.acknowledged) }()
       default: break
       }
     }
@@ -112,8 +129,8 @@ nonisolated extension ReceiveRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if self.credit != 0 {
       try visitor.visitSingularUInt32Field(value: self.credit, fieldNumber: 3)
     }
-    if !self.acknowledgedJobIds.isEmpty {
-      try visitor.visitPackedUInt64Field(value: self.acknowledgedJobIds, fieldNumber: 4)
+    if !self.acknowledged.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.acknowledged, fieldNumber: 5)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -122,7 +139,42 @@ nonisolated extension ReceiveRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.tenant != rhs.tenant {return false}
     if lhs.channel != rhs.channel {return false}
     if lhs.credit != rhs.credit {return false}
-    if lhs.acknowledgedJobIds != rhs.acknowledgedJobIds {return false}
+    if lhs.acknowledged != rhs.acknowledged {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Acknowledgement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Acknowledgement"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}job_id\0\u{1}attempts\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.jobID) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.attempts) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.jobID != 0 {
+      try visitor.visitSingularUInt64Field(value: self.jobID, fieldNumber: 1)
+    }
+    if self.attempts != 0 {
+      try visitor.visitSingularUInt32Field(value: self.attempts, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Acknowledgement, rhs: Acknowledgement) -> Bool {
+    if lhs.jobID != rhs.jobID {return false}
+    if lhs.attempts != rhs.attempts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

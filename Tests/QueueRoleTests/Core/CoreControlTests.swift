@@ -20,7 +20,7 @@ import Testing
     #expect(outcomes[0].jobID == id.rawValue && !outcomes[0].hasError)
     #expect(outcomes[1].error.code == StatusCode.notFound.rawValue)
     #expect(outcomes[2].error.code == StatusCode.failedPrecondition.rawValue)
-    let lease = Lease(job: id, attempt: 2, epoch: 1)
+    let lease = Lease(job: id, attempt: 3, epoch: 1)
     #expect(effects.assigned == [lease])
     #expect(queue.state(id)?.deadlineMs == queue.wallMs + 50_000)
     #expect(queue.state(id)?.attemptsSpent == 0)
@@ -41,10 +41,26 @@ import Testing
     queue.send(.retryJobs(queue.call(), [id]))
     #expect(queue.core.deliveries.isEmpty)
     let worker = queue.attach()
-    queue.complete(worker.call, Lease(job: id, attempt: 1, epoch: 1))
+    queue.complete(worker.call, Lease(job: id, attempt: 2, epoch: 1))
     let consumer = queue.consumer(credit: 5)
     let orders = consumer.effects.delivered(to: consumer.call)
     #expect(orders.map(\.outcome.state) == [.succeeded])
+  }
+
+  /// The ledger was asked about an ended job, and answers after it was brought back.
+  @Test func cancelThatReadsABroughtBackJobEndsIt() throws {
+    let queue = CoreHarness()
+    let id = try queue.submit(NewJob())
+    queue.send(.cancel(queue.call(), id))
+    queue.holdsReads = true
+    let cancel = queue.call()
+    queue.send(.cancel(cancel, id))
+    let retry = queue.call()
+    queue.send(.retryJobs(retry, [id]))
+    // The retry's read is answered first.
+    let effects = queue.answerReads(inReverse: true)
+    #expect(try effects.answer(to: cancel, CancelResponse.self).state == .cancelled)
+    #expect(queue.state(id)?.state == .cancelled && queue.core.jobs.isEmpty)
   }
 
   @Test func statusCountsJobsByModelAndPhase() throws {

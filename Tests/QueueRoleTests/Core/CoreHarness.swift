@@ -52,10 +52,11 @@ final class CoreHarness {
     return holdsReads ? told : told + answerReads()
   }
 
-  func answerReads() -> [QueueEffect] {
+  /// - Parameter inReverse: those that were asked last are answered first.
+  func answerReads(inReverse: Bool = false) -> [QueueEffect] {
     var told: [QueueEffect] = []
     while !heldReads.isEmpty {
-      let (ticket, read) = heldReads.removeFirst()
+      let (ticket, read) = inReverse ? heldReads.removeLast() : heldReads.removeFirst()
       told += send(.read(ticket, ledger.answer(read)))
     }
     return told

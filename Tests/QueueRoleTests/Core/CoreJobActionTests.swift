@@ -85,7 +85,7 @@ import Testing
     let id = try queue.submit(NewJob(channel: "c"))
     queue.send(.cancel(queue.call(), id))
     let consumer = queue.consumer(credit: 5)
-    queue.send(.receiveMore(consumer.call, credit: 0, acknowledged: [id]))
+    queue.send(.receiveMore(consumer.call, credit: 0, acknowledged: [Acknowledgement(id, 0)]))
     #expect(!(try purge([id], queue)[0].hasError))
     #expect(queue.ledger.job(id) == nil)
   }

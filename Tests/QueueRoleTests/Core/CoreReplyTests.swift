@@ -18,7 +18,7 @@ import Testing
   }
 
   private func acknowledge(_ queue: CoreHarness, _ call: CallRef, _ ids: [JobID]) -> [QueueEffect] {
-    queue.send(.receiveMore(call, credit: 0, acknowledged: ids))
+    queue.send(.receiveMore(call, credit: 0, acknowledged: ids.map { Acknowledgement($0, 1) }))
   }
 
   @Test func outcomesGoOutInOrderWithinCredit() throws {
@@ -28,7 +28,7 @@ import Testing
     let orders = consumer.effects.delivered(to: consumer.call)
     #expect(orders.map(\.outcome.job) == [ids[0], ids[1]])
     #expect(orders.map(\.deliveryAttempt) == [1, 1])
-    let more = queue.send(.receiveMore(consumer.call, credit: 1, acknowledged: [ids[0]]))
+    let more = queue.send(.receiveMore(consumer.call, credit: 1, acknowledged: [Acknowledgement(ids[0], 1)]))
     #expect(more.delivered(to: consumer.call).map(\.outcome.job) == [ids[2]])
     #expect(queue.ledger.job(ids[0])?.delivery?.state == .acknowledged)
     #expect(queue.ledger.job(ids[1])?.delivery?.state == .pending)
@@ -143,6 +143,25 @@ import Testing
     let effects = queue.send(.callEnded(first.call))
     #expect(effects.delivered(to: second.call).map(\.outcome.job) == ids)
     #expect(effects.delivered(to: second.call).map(\.deliveryAttempt) == [2, 2])
+  }
+
+  /// The consumer was told of the first end; of the second nobody was.
+  @Test func lateAcknowledgementOfAnEarlierOutcomeIsNoneOfTheNext() throws {
+    let queue = CoreHarness()
+    let id = try queue.submit(NewJob(channel: "c"))
+    queue.send(.cancel(queue.call(), id))
+    let first = queue.consumer(credit: 1)
+    let early = try #require(first.effects.delivered(to: first.call).first).outcome
+    queue.send(.retryJobs(queue.call(), [id]))
+    queue.send(.cancel(queue.call(), id))
+    queue.send(
+      .receiveMore(first.call, credit: 0, acknowledged: [Acknowledgement(id, early.attempts)]))
+    #expect(queue.ledger.job(id)?.delivery?.state == .pending)
+    let second = queue.consumer(credit: 1)
+    let late = try #require(second.effects.delivered(to: second.call).first).outcome
+    queue.send(
+      .receiveMore(second.call, credit: 0, acknowledged: [Acknowledgement(id, late.attempts)]))
+    #expect(queue.ledger.job(id)?.delivery?.state == .acknowledged)
   }
 
   @Test func outcomeThatNobodyTakesIsParkedWithAge() throws {

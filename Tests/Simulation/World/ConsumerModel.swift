@@ -13,7 +13,7 @@ final class ConsumerModel: LinkClient {
   private var link: Link?
   private var call: CallRef?
   private var credit = 0
-  private var unacknowledged: [JobID] = []
+  private var unacknowledged: [Acknowledgement] = []
 
   init(_ world: World, index: Int) {
     self.world = world
@@ -99,11 +99,10 @@ final class ConsumerModel: LinkClient {
   }
 
   private func take(_ delivery: Delivery) {
-    let id = JobID(rawValue: delivery.outcome.jobID)
     credit -= 1
     if credit < 0 { world.fail("a consumer is sent more than it asked for") }
     world.history.receive(delivery.outcome, world)
     if world.has(.deafConsumers), draw.chance(30) { return }
-    unacknowledged.append(id)
+    unacknowledged.append(Acknowledgement(delivery.outcome))
   }
 }

@@ -95,7 +95,8 @@ def with_calls(endpoint, query, documents):
         response = replies_pb2.ReceiveResponse.FromString(payload)
         for delivery in response.deliveries:
             outcome = delivery.outcome
-            acknowledgement = replies_pb2.ReceiveRequest(acknowledged_job_ids=[outcome.job_id])
+            acknowledgement = replies_pb2.ReceiveRequest(acknowledged=[
+                replies_pb2.Acknowledgement(job_id=outcome.job_id, attempts=outcome.attempts)])
             queue.send(MESSAGE, stream, acknowledgement.SerializeToString())
         recorded = submitted.outcomes[0].job_id in response.recorded_job_ids
     queue.send(MESSAGE, stream, flags=END)

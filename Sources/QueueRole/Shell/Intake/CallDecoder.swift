@@ -136,10 +136,10 @@ extension CallDecoder {
   private func receive(
     _ call: CallRef, _ request: ReceiveRequest, isFirst: Bool
   ) throws(CallError) -> [QueueInput] {
-    guard request.acknowledgedJobIds.count <= limits.reportItemsMax else {
+    guard request.acknowledged.count <= limits.reportItemsMax else {
       throw CallError.invalidArgument(
-        field: "acknowledged_job_ids",
-        "has \(request.acknowledgedJobIds.count) ids; the limit is \(limits.reportItemsMax)")
+        field: "acknowledged",
+        "has \(request.acknowledged.count) outcomes; the limit is \(limits.reportItemsMax)")
     }
     var inputs: [QueueInput] = []
     if isFirst {
@@ -152,11 +152,11 @@ extension CallDecoder {
           call, tenant: request.tenant.isEmpty ? defaultTenant : request.tenant,
           channel: request.channel))
     }
-    if request.credit > 0 || !request.acknowledgedJobIds.isEmpty {
+    if request.credit > 0 || !request.acknowledged.isEmpty {
       inputs.append(
         .receiveMore(
           call, credit: min(request.credit, limits.deliveryCreditMax),
-          acknowledged: request.acknowledgedJobIds.map { JobID(rawValue: $0) }))
+          acknowledged: request.acknowledged))
     }
     return inputs
   }
