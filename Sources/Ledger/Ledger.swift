@@ -113,6 +113,11 @@ public final class Ledger: Sendable {
     commits.enqueue(CommitThread.Batch(content: batch, onDurable: onDurable, onRead: onRead))
   }
 
+  /// Whether there is more free space than the reserve, and no commit has failed.
+  public var acceptsSubmits: Bool { !commits.figures.hasFailed && hasSpace(file.freeBytes) }
+
+  private func hasSpace(_ freeBytes: UInt64) -> Bool { freeBytes >= freeBytesReserve }
+
   public func status() -> LedgerStatusSnapshot {
     let figures = commits.figures
     let percentiles = figures.durations.percentiles([0.5, 0.99])
@@ -120,7 +125,7 @@ public final class Ledger: Sendable {
     return LedgerStatusSnapshot(
       fileBytes: file.fileBytes, walBytes: file.walBytes, commits: figures.durations.commits,
       commitP50Microseconds: percentiles[0], commitP99Microseconds: percentiles[1],
-      freeBytes: freeBytes, acceptsSubmits: !figures.hasFailed && freeBytes >= freeBytesReserve,
+      freeBytes: freeBytes, acceptsSubmits: !figures.hasFailed && hasSpace(freeBytes),
       writesToRemovedJobs: UInt64(figures.writesToRemovedJobs))
   }
 

@@ -12,6 +12,7 @@ import TestSupport
 final class RunningSystem: Sendable {
   let folder: TemporaryFolder
   private let shard: Int
+  private let ledger: String
   private let state = Mutex(State())
 
   private struct State {
@@ -49,9 +50,14 @@ final class RunningSystem: Sendable {
     }
   }
 
-  /// - Parameter shard: which of several queues this one is.
-  init(configuration: String = briskTimes, shard: Int = 0) throws {
+  /// - Parameters:
+  ///   - shard: which of several queues this one is.
+  ///   - ledger: its file, in the system's folder.
+  init(
+    configuration: String = briskTimes, shard: Int = 0, ledger: String = "ledger.sqlite"
+  ) throws {
     self.shard = shard
+    self.ledger = ledger
     folder = try TemporaryFolder("system")
     try folder.write(configuration, to: "rerankd.yaml")
   }
@@ -66,7 +72,7 @@ final class RunningSystem: Sendable {
   var producersEndpoint: String { "ipc://" + folder.path("producers") }
   var workersEndpoint: String { "ipc://" + folder.path("workers") }
   var intakeEndpoint: String { "ipc://" + folder.path("intake") }
-  var ledgerPath: String { folder.path("ledger.sqlite") }
+  var ledgerPath: String { folder.path(ledger) }
 
   // MARK: Processes
 

@@ -21,6 +21,7 @@ extension QueueLoop {
 
   /// Gives the core what has been checked, as far as the open batch has room.
   func admitChecked() {
+    if !checked.isEmpty { lookAtSpace() }
     var admitted = 0
     while admitted < checked.count, !pipeline.isFull {
       admit(checked[admitted])

@@ -264,16 +264,22 @@ final class QueueLoop {
     if spaceDueMs <= nowMs {
       spaceDueMs = nowMs + Int64(configuration.spaceInterval.wholeMilliseconds)
       pushReplies.flush(nowMs: nowMs)
-      let accepts = ledger.status().acceptsSubmits
-      guard accepts != acceptsSubmits else { return }
-      acceptsSubmits = accepts
-      logger.log(
-        level: accepts ? .notice : .error,
-        accepts
-          ? "there is free space again: submits are taken"
-          : "free space is below the reserve: submits are refused")
-      apply(.space(acceptsSubmits: accepts))
+      lookAtSpace()
     }
+  }
+
+  /// Now and then, and before anything is admitted: what comes within a second may be more than the
+  /// reserve.
+  func lookAtSpace() {
+    let accepts = ledger.acceptsSubmits
+    guard accepts != acceptsSubmits else { return }
+    acceptsSubmits = accepts
+    logger.log(
+      level: accepts ? .notice : .error,
+      accepts
+        ? "there is free space again: submits are taken"
+        : "free space is below the reserve: submits are refused")
+    apply(.space(acceptsSubmits: accepts))
   }
 
   /// All that was taken in is answered; then the calls that still wait are told to come back, and
