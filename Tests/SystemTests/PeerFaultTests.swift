@@ -1,0 +1,110 @@
+import Foundation
+import Glibc
+import RerankdClient
+import RerankdProtocol
+import TestSupport
+import Testing
+
+extension SystemTests {
+  /// Workers and consumers that misbehave, each a process or a connection of its own.
+  @Suite struct PeerFaultTests {
+    /// Leases that nothing loses on a busy machine.
+    private static let patient = RunningSystem.briskTimes
+      .replacing("lease: 3s, reattach_grace: 2s", with: "lease: 60s, reattach_grace: 30s")
+
+    @Test func twoWorkersOfOneNameDoEachJobOnce() async throws {
+      try await RunningSystem.run(configuration: Self.patient) { system in
+        try await system.withClient { client in
+          let ids = try await client.submit(
+            (0..<200).map { try .make(documents: Array(repeating: "a", count: 10), key: "\($0)") }
+          ).map(\.id)
+          // It takes the other's place, which the other hears of and gives up what it holds.
+          try system.startWorker("w0")
+          try await eventually("the end of every job", timeout: .seconds(120)) {
+            try await client.status().counters.succeeded == 200
+          }
+          #expect(try await client.workers().map(\.workerID) == ["w0"])
+          for id in ids {
+            let job = try await client.job(id, withAttempts: true)
+            #expect(job.attemptRecords.count { $0.end == .succeeded } == 1, "\(job.attemptRecords)")
+          }
+        }
+      }
+    }
+
+    @Test func queueIsRestartedUnderAHundredWorkersWithoutAnAttemptLost() async throws {
+      let workers = 100
+      // A backend takes its time: it is about the queue, not about a hundred engines.
+      let hub = try FakeHub(fallback: .delayed(.milliseconds(200)))
+      let tokens = try TemporaryFolder("token")
+      try tokens.writeSecret(FakeHub.token, to: "token")
+      let configuration = """
+        models:
+          - { name: far, backend: hub, served_name: fake-reranker, golden_pair: false }
+        backends:
+          - { name: hub, base_url: "\(hub.baseURL)", token_file: "\(tokens.path("token"))",
+              concurrent_requests_max: 100 }
+        """
+      try await RunningSystem.run(
+        configuration: configuration + "\n" + Self.patient, workers: workers
+      ) { system in
+        try await system.withClient { client in
+          let ids = try await client.submit(
+            (0..<400).map { try .make(model: "far", key: "\($0)") }
+          ).map(\.id)
+          try await eventually("work under way") {
+            try await client.workers().count { $0.heldJobs > 0 } > workers / 4
+          }
+          try await system.kill("queue")
+          try await system.startQueue()
+          try await eventually("every worker again", timeout: .seconds(60)) {
+            try await client.workers().count == workers
+          }
+          try await eventually("the end of every job", timeout: .seconds(120)) {
+            for id in ids where try await client.job(id).state != .succeeded { return false }
+            return true
+          }
+          #expect(try await client.status().counters.leasesLost == 0)
+        }
+      }
+    }
+
+    @Test func consumerThatNeverAcknowledgesKeepsNobodyElseWaiting() async throws {
+      let configuration = RunningSystem.briskTimes
+        .replacing("lease: 2s, attempts_max: 1000", with: "lease: 200ms, attempts_max: 3")
+      try await RunningSystem.run(configuration: configuration) { system in
+        try await system.withClient { client in
+          let deaf = Task {
+            for try await delivery in client.receive(channel: "deaf") { _ = delivery }
+          }
+          let unheard = try await client.submit([.make(channel: "deaf")])[0].id
+          let heard = try await client.submit([.make(channel: "keen")])[0].id
+          for try await delivery in client.receive(channel: "keen") {
+            #expect(delivery.jobID == heard)
+            await delivery.acknowledge()
+            break
+          }
+          try await eventually("that it is parked") {
+            try await client.job(unheard).delivery == .parked
+          }
+          // Get still has it.
+          #expect(try await client.job(unheard).state == .succeeded)
+          deaf.cancel()
+          _ = try? await deaf.value
+        }
+      }
+    }
+
+    @Test func queueWithTooFewDescriptorsSaysSoInsteadOfStarting() async throws {
+      let system = try RunningSystem()
+      let executable = try ChildProcess.builtProduct("rerankd").path
+      let queue = try ChildProcess(
+        "/bin/sh",
+        arguments: ["-c", "ulimit -n 64; exec \"$0\" \"$@\"", executable, "queue"]
+          + system.queueArguments)
+      #expect(try await queue.waitForExit(timeout: .seconds(60)) != .status(0))
+      let said = queue.text(of: .error)
+      #expect(said.contains("open files") && said.contains("ulimit -n"), "\(said)")
+    }
+  }
+}
