@@ -293,6 +293,16 @@ let package = Package(
       path: "Tests/Simulation/Driver", swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: strict),
 
+    // Hostile bytes for all that reads what comes from outside.
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "EmbeddedEngine", "GatewayRole", "QueueRole", "RerankdProtocol", "Scoring", "Tokenization",
+        protobuf,
+      ],
+      path: "Tests/Fuzz/Targets", swiftSettings: strict),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: strict),
+
     // The load generator of Tests/Benchmarks/queue.
     .executableTarget(
       name: "queue-bench",
@@ -312,3 +322,11 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// libFuzzer brings the main function, so only Tests/Fuzz/run can link this.
+if Context.environment["RERANKD_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "rerankd-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Driver",
+      swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+}
