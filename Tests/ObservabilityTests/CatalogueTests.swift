@@ -32,6 +32,7 @@ import Testing
   /// What Prometheus makes of a histogram is no name of ours.
   @Test(arguments: [
     "deploy/prometheus/alerts.yaml", "deploy/kubernetes/keda.yaml", "deploy/OPERATIONS.md",
+    "deploy/grafana/rerankd.json",
   ])
   func nobodyAsksForMetricsThatThereAreNot(_ path: String) throws {
     let histograms = MetricCatalogue.all.filter { $0.kind == .histogram }.flatMap { metric in
