@@ -274,8 +274,8 @@ let package = Package(
     .testTarget(
       name: "SystemTests",
       dependencies: [
-        "AccessKeys", "CallTransport", "RerankdClient", "RerankdProtocol", "Ledger", "ZeroMQ",
-        "TestSupport", protobuf,
+        "AccessKeys", "CallTransport", "RerankdClient", "RerankdProtocol", "Ledger",
+        "Observability", "ZeroMQ", "TestSupport", protobuf,
       ],
       exclude: ["Python"], swiftSettings: strict),
 

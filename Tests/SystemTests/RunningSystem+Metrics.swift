@@ -20,3 +20,30 @@ extension RunningSystem {
     return curl.text(of: .output)
   }
 }
+
+/// Answers to scrapes, as far as tests look into them.
+struct ScrapedMetrics {
+  /// Each metric's type by its name.
+  private(set) var types: [String: String] = [:]
+  private(set) var labels: [String: Set<String>] = [:]
+
+  /// - Parameter text: in Prometheus' text format.
+  mutating func add(_ text: String) {
+    for line in text.split(separator: "\n") {
+      if line.hasPrefix("# TYPE ") {
+        let words = line.split(separator: " ")
+        types[String(words[2])] = String(words[3])
+      } else if let series = line.prefixMatch(of: #/([a-z_]+)(?:\{(.*)\})? /#) {
+        let sample = String(series.output.1)
+        // A histogram's samples have names of their own, and one label more.
+        let name =
+          types[sample] != nil
+          ? sample : sample.replacing(/_(bucket|sum|count)$/, with: "")
+        for label in (series.output.2 ?? "").matches(of: #/([a-z_]+)="/#)
+        where label.output.1 != "le" {
+          labels[name, default: []].insert(String(label.output.1))
+        }
+      }
+    }
+  }
+}
