@@ -43,7 +43,10 @@ public struct SpanExporter: Service {
 
   /// Runs until a graceful shutdown, and then sends what is left, each batch once.
   public func run() async throws {
-    let client = HTTPClient(eventLoopGroupProvider: .singleton)
+    var settings = HTTPClient.Configuration()
+    // By itself it takes the process's tracer, and each export would make a span to export.
+    settings.tracing.tracer = nil
+    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
     await withTaskCancellationHandler {
       await withGracefulShutdownHandler {
         await work(client)

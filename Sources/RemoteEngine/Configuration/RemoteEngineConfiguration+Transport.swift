@@ -11,6 +11,8 @@ extension RemoteEngineConfiguration {
     var http = HTTPClient.Configuration(
       redirectConfiguration: .disallow, timeout: .init(connect: TimeAmount(connectTimeout)))
     http.httpVersion = .http1Only
+    // By itself it takes the process's tracer, and tells of each request once more.
+    http.tracing.tracer = nil
     // The slots bound what is under way, so that no request waits inside the pool on a clock of its
     // own.
     http.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = concurrentRequestsMax
