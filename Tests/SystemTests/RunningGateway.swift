@@ -3,8 +3,10 @@ import TestSupport
 
 /// A `rerankd gateway` in front of a running system's queue.
 struct RunningGateway {
-  /// Of the client that may do everything.
+  /// Of the client that may use every model.
   static let token = "rk-test"
+  /// Of the one that may see and do everything on the page as well.
+  static let operatorToken = "rk-operator"
 
   let process: ChildProcess
   let port: Int
@@ -60,7 +62,8 @@ struct RunningGateway {
 }
 
 extension RunningSystem {
-  /// Starts a gateway that lets ``RunningGateway/token`` in, and returns when it listens.
+  /// Starts a gateway that lets ``RunningGateway/token`` and the operator's in, and returns when it
+  /// listens.
   func startGateway(
     _ name: String = "gateway", tenant: String = "default", queues: [String]? = nil
   ) async throws -> RunningGateway {
@@ -68,7 +71,10 @@ extension RunningSystem {
       "/bin/sh",
       arguments: [
         "-c",
-        "echo \(RunningGateway.token) | \"$0\" gateway hash-token --stdin --name t --tenant \(tenant)",
+        """
+        echo \(RunningGateway.token) | "$0" gateway hash-token --stdin --name t --tenant \(tenant) &&
+        echo \(RunningGateway.operatorToken) | "$0" gateway hash-token --stdin --name o --operator
+        """,
         try ChildProcess.builtProduct("rerankd").path,
       ])
     guard try await hash.waitForExit() == .status(0) else {

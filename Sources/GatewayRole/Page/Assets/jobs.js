@@ -27,21 +27,29 @@ export function makeJobs(act, shards) {
   };
   const newest = (a, b) => number(b.submittedUnixMs) - number(a.submittedUnixMs);
 
+  // What an older filter found is not mixed with what a newer one finds.
+  let loads = 0;
+
   async function load(isMore) {
-    if (!isMore) [jobs, cursors] = [[], new Map(shards().map((shard) => [shard, "0"]))];
+    const own = ++loads;
+    const found = isMore ? [...jobs] : [];
+    const next = isMore ? new Map(cursors) : new Map(shards().map((shard) => [shard, "0"]));
+    let note;
     try {
-      for (const [shard, before] of cursors) {
+      for (const [shard, before] of [...next]) {
         const page = await api.control(
           "ListJobs", { ...filter(), beforeJobId: before, limit: PAGE }, shard);
-        jobs.push(...(page.jobs ?? []));
-        if (number(page.nextBeforeJobId) > 0) cursors.set(shard, page.nextBeforeJobId);
-        else cursors.delete(shard);
+        found.push(...(page.jobs ?? []));
+        if (number(page.nextBeforeJobId) > 0) next.set(shard, page.nextBeforeJobId);
+        else next.delete(shard);
       }
-      setText(find("job-note"), `${counted(jobs.length, "job")}${cursors.size > 0 ? ", and older ones" : ""}`);
+      note = `${counted(found.length, "job")}${next.size > 0 ? ", and older ones" : ""}`;
     } catch (error) {
-      setText(find("job-note"), error.message);
+      note = error.message;
     }
-    jobs.sort(newest);
+    if (own !== loads) return;
+    [jobs, cursors] = [found.sort(newest), next];
+    setText(find("job-note"), note);
     list.show(jobs);
     find("jobs-more").hidden = cursors.size === 0;
     find("jobs-retry").hidden = !jobs.some((job) => canRetry(job.state));
@@ -227,7 +235,7 @@ function makeJobDialog(act) {
   return {
     async open(id) {
       try {
-        show(await api.job(id));
+        show(await api.job(jobName(id)));
         if (!dialog.open) dialog.showModal();
         find("job-dialog-title").focus();
       } catch (error) {

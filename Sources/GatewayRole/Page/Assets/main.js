@@ -90,6 +90,11 @@ async function route(isNavigation) {
 }
 
 window.addEventListener("hashchange", () => route(true));
+// The fragment says which view is shown, so the link to the content must leave it alone.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  find("main").focus();
+});
 
 // The poll.
 

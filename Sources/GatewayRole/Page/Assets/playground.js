@@ -20,6 +20,7 @@ const EXAMPLE = {
 export function makePlayground() {
   const images = makeImages();
   let catalogue = [];
+  let loading = null;
   let running = null;
 
   // The form.
@@ -84,6 +85,8 @@ export function makePlayground() {
   // What comes of it.
 
   async function run(isRanking) {
+    // Whoever is faster than the list of models means the first of them.
+    await loading;
     const { shown, body } = request();
     if (body.query === "" || shown.length === 0) {
       say(body.query === "" ? "A query is missing." : "Documents are missing.", true);
@@ -218,19 +221,19 @@ export function makePlayground() {
     ].join(" · "));
   }
 
-  return {
-    async load() {
-      try {
-        catalogue = (await api.models()).data;
-      } catch (error) {
-        say(error.message, true);
-        return;
-      }
-      const select = find("rank-model");
-      const chosen = select.value;
-      select.replaceChildren(...catalogue.map(({ id }) => make("option", { value: id, text: id })));
-      if (catalogue.some(({ id }) => id === chosen)) select.value = chosen;
-      describeModel();
-    },
-  };
+  async function load() {
+    try {
+      catalogue = (await api.models()).data;
+    } catch (error) {
+      say(error.message, true);
+      return;
+    }
+    const select = find("rank-model");
+    const chosen = select.value;
+    select.replaceChildren(...catalogue.map(({ id }) => make("option", { value: id, text: id })));
+    if (catalogue.some(({ id }) => id === chosen)) select.value = chosen;
+    describeModel();
+  }
+
+  return { load: () => { loading = load(); } };
 }
