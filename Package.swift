@@ -275,7 +275,7 @@ let package = Package(
       name: "SystemTests",
       dependencies: [
         "AccessKeys", "CallTransport", "RerankdClient", "RerankdProtocol", "Ledger",
-        "Observability", "ZeroMQ", "TestSupport", protobuf,
+        "Observability", "ZeroMQ", "TestSupport", crypto, protobuf,
       ],
       exclude: ["Python"], swiftSettings: strict),
 

@@ -57,9 +57,13 @@ struct HubConnection {
 
   /// - Returns: whether the connection goes on.
   private func answer(_ request: FakeHub.Request) -> Bool {
+    let pages = state.fields.withLock { fields in
+      if fields.requests.count < FakeHub.recordedRequestsMax { fields.requests.append(request) }
+      return fields.pages
+    }
+    if let page = pages?(request) { return send(page) }
     let isRerank = request.method == "POST" && request.path.hasSuffix("/rerank")
     let (token, scripted, listing) = state.fields.withLock { fields in
-      if fields.requests.count < FakeHub.recordedRequestsMax { fields.requests.append(request) }
       guard isRerank else {
         return (fields.token, FakeHub.Answer?.none, fields.listings[request.path])
       }
@@ -88,6 +92,12 @@ struct HubConnection {
     let data = models.map { #"{"id":"\#($0)","object":"model","created":1700000000}"# }
     return sendResponse(
       status: 200, body: #"{"object":"list","data":[\#(data.joined(separator: ","))]}"#)
+  }
+
+  private func send(_ page: FakeHub.Page) -> Bool {
+    let head = head(status: page.status, headers: page.headers, bytes: page.body.count)
+    let isSent = write(Array(head.utf8) + page.body.prefix(page.cutAfter ?? page.body.count))
+    return isSent && page.cutAfter == nil
   }
 
   private func send(_ answer: FakeHub.Answer, to body: String?) -> Bool {

@@ -18,6 +18,24 @@ public final class FakeHub: Sendable {
     public var receivedAt: ContinuousClock.Instant
   }
 
+  /// An answer to ``serve(_:)``'s requests.
+  public struct Page: Sendable {
+    public var status: Int
+    public var headers: [String: String]
+    public var body: [UInt8]
+    /// The connection ends after so many bytes of the body; nil: it is sent whole.
+    public var cutAfter: Int?
+
+    public init(
+      status: Int = 200, headers: [String: String] = [:], body: [UInt8] = [], cutAfter: Int? = nil
+    ) {
+      self.status = status
+      self.headers = headers
+      self.body = body
+      self.cutAfter = cutAfter
+    }
+  }
+
   public static let token = "fake-hub-token"
   /// Requests beyond this many are counted and not kept.
   public static let recordedRequestsMax = 10_000
@@ -35,6 +53,7 @@ public final class FakeHub: Sendable {
       var fallback = Answer.scores
       var token = FakeHub.token
       var listings: [String: String] = [:]
+      var pages: (@Sendable (Request) -> Page?)?
       var requests: [Request] = []
       var rerankCount = 0
       var inFlight = 0
@@ -104,6 +123,12 @@ public final class FakeHub: Sendable {
   /// What a GET of the path is answered, in place of the list of models.
   public func list(_ body: String, at path: String) {
     state.fields.withLock { $0.listings[path] = body }
+  }
+
+  /// What any request is answered, whoever asks; where the closure returns nil it is a hub of
+  /// rerankers as otherwise.
+  public func serve(_ pages: @escaping @Sendable (Request) -> Page?) {
+    state.fields.withLock { $0.pages = pages }
   }
 
   /// The token that is accepted from here on.

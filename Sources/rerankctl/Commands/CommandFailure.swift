@@ -31,6 +31,9 @@ enum CommandFailure {
     } catch let error as EvaluationError {
       say(error.description)
       throw wrongInput
+    } catch let error as HubError {
+      say(error.description)
+      throw exitCode(for: error.code)
     } catch where !(error is ExitCode || error is ValidationError || error is CleanExit) {
       say("\(error)")
       throw ExitCode.failure
@@ -46,6 +49,14 @@ enum CommandFailure {
     case .unavailable, .deadlineExceeded: queueAway
     case .invalidArgument, .notFound: wrongInput
     default: unsuccessful
+    }
+  }
+
+  private static func exitCode(for code: HubError.Code) -> ExitCode {
+    switch code {
+    case .unavailable: queueAway
+    case .unauthorized, .gated, .notFound, .revisionNotFound, .unusable, .unexpected: wrongInput
+    case .corrupt, .full, .file: unsuccessful
     }
   }
 }

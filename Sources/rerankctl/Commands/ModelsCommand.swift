@@ -7,14 +7,15 @@ import RerankdProtocol
 struct ModelsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "models",
-    abstract: "Looks at the queue's catalogue, and checks and adds models of this machine.",
+    abstract: "Looks at the queue's catalogue; pulls, checks and adds models of this machine.",
     discussion: """
       rerankctl models list                          what the queue takes jobs for
+      rerankctl models pull ORG/NAME                 bring one of the Hugging Face hub here
       rerankctl models show ./my-reranker            what is in a Hugging Face folder
       rerankctl models verify ./my-reranker          whether it is computed rightly here, and how fast
       rerankctl models add ./my-reranker --config rerankd.yaml
       """,
-    subcommands: [List.self, Show.self, Verify.self, ModelsAddCommand.self],
+    subcommands: [List.self, Show.self, ModelsPullCommand.self, Verify.self, ModelsAddCommand.self],
     defaultSubcommand: List.self)
 
   struct List: AsyncParsableCommand {

@@ -15,9 +15,12 @@ struct ProgressLine {
     isShown && (shownAt.map { $0.duration(to: .now) >= .milliseconds(100) } ?? true)
   }
 
+  /// Cut where the terminal ends: a line that wrapped could not be written over.
   mutating func show(_ text: String) {
+    guard isShown else { return }
     shownAt = .now
-    write("\r\u{1B}[K" + text)
+    let columns = TerminalSize(of: STDERR_FILENO)?.columns ?? 80
+    write("\r\u{1B}[K" + text.printable.cut(toColumns: columns - 1))
   }
 
   func clear() {
