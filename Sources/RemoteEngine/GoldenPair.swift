@@ -1,4 +1,4 @@
-import Scoring
+public import Scoring
 import Synchronization
 
 /// A pair of documents whose order is beyond doubt. A model that is served without its prompt
@@ -10,12 +10,9 @@ enum GoldenPair {
 
   static let documents = [RerankContent(text: irrelevant), RerankContent(text: relevant)]
 
-  /// Scores the pair.
-  ///
-  /// - Returns: whether the backend ranks it as it should.
-  static func rank(
+  static func score(
     by backend: RemoteBackend, counter: any TokenCounter, for job: RemoteBackend.Job
-  ) async throws -> Bool {
+  ) async throws -> GoldenPairScores {
     let body = try backend.encode(
       query: RerankContent(text: query), documents: documents[...], instruction: nil, for: job)
     let tokens = documents.reduce(0) {
@@ -23,8 +20,17 @@ enum GoldenPair {
     }
     let ranked = try await backend.rank(
       body, documentCount: documents.count, tokens: tokens, for: job)
-    return ranked.scores[1].rankingKey > ranked.scores[0].rankingKey
+    return GoldenPairScores(relevant: ranked.scores[1], irrelevant: ranked.scores[0])
   }
+}
+
+/// How a backend scored an answer to a question, and a text about something else.
+public struct GoldenPairScores: Sendable, Equatable {
+  public var relevant: DocumentScore
+  public var irrelevant: DocumentScore
+
+  /// Else the scores are noise.
+  public var isRankedRightly: Bool { relevant.rankingKey > irrelevant.rankingKey }
 }
 
 /// Lets no job of a model by before the golden pair was ranked as it should be, once in a process.

@@ -78,6 +78,29 @@ public final class RemoteRerankEngine: RerankEngine {
     }
   }
 
+  /// Every model that the backend lists, as it names them; nil where it has no list.
+  ///
+  /// - Throws: ``EngineError``.
+  public func listedModels() async throws -> Set<String>? {
+    try await backend.listing()?.names
+  }
+
+  /// Asks the backend for two scores whose order is beyond doubt, whatever it was asked before.
+  ///
+  /// - Parameter model: one of the configured.
+  /// - Throws: ``EngineError``.
+  public func goldenPairScores(model: String) async throws -> GoldenPairScores {
+    let job = RemoteBackend.Job(
+      model: try configured(model), admission: UnlimitedAdmission(), traceparent: nil,
+      deadline: .now + configuration.responseTimeout)
+    do {
+      return try await GoldenPair.score(
+        by: backend, counter: tokenCounter(forModel: model), for: job)
+    } catch let failure as RequestFailure {
+      throw failure.error
+    }
+  }
+
   public func tokenCounter(forModel model: String) -> any TokenCounter {
     counters[model] ?? EstimatedTokenCounter()
   }
@@ -89,11 +112,7 @@ public final class RemoteRerankEngine: RerankEngine {
   public func score(_ request: ScoringRequest, progress: @escaping @Sendable () -> Void)
     async throws -> ScoringResult
   {
-    guard let model = configuration.models.first(where: { $0.name == request.model }) else {
-      throw EngineError(
-        code: .notFound, message: "The backend \"\(name)\" has no model \"\(request.model)\".",
-        isRetryable: false)
-    }
+    let model = try configured(request.model)
     let job = RemoteBackend.Job(
       model: model, admission: request.admission, traceparent: request.traceparent,
       deadline: .now + request.remaining)
@@ -102,6 +121,15 @@ public final class RemoteRerankEngine: RerankEngine {
       try await self.passGoldenPair(job)
       return try await self.score(request, for: job)
     }
+  }
+
+  private func configured(_ name: String) throws -> RemoteEngineConfiguration.Model {
+    guard let model = configuration.models.first(where: { $0.name == name }) else {
+      throw EngineError(
+        code: .notFound, message: "The backend \"\(self.name)\" has no model \"\(name)\".",
+        isRetryable: false)
+    }
+    return model
   }
 
   private func score(
@@ -122,7 +150,7 @@ public final class RemoteRerankEngine: RerankEngine {
     let counter = tokenCounter(forModel: job.model.name)
     do {
       try await gate.pass(name, job.model.name) {
-        try await GoldenPair.rank(by: backend, counter: counter, for: job)
+        try await GoldenPair.score(by: backend, counter: counter, for: job).isRankedRightly
       }
     } catch let failure as RequestFailure {
       throw failure.error

@@ -152,7 +152,7 @@ extension ShardedScoring {
 
   private func confirmHealth(orThrow failure: RequestFailure) async throws {
     do {
-      _ = try await GoldenPair.rank(by: backend, counter: counter, for: job)
+      _ = try await GoldenPair.score(by: backend, counter: counter, for: job)
     } catch is RequestFailure {
       throw failure
     }

@@ -5,8 +5,10 @@ import RerankdProtocol
 struct BackendsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backends",
-    abstract: "Looks at the remote backends, and takes one out of service or back into it.",
-    subcommands: [List.self, Pause.self, Resume.self], defaultSubcommand: List.self)
+    abstract:
+      "Looks at the remote backends, asks whether they work, and takes one out of service or back.",
+    subcommands: [List.self, BackendsTestCommand.self, Pause.self, Resume.self],
+    defaultSubcommand: List.self)
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

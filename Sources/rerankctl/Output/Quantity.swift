@@ -21,6 +21,11 @@ enum Quantity {
     }
   }
 
+  /// Whole microseconds; 0 for what went backwards.
+  static func microseconds(_ duration: Duration) -> UInt64 {
+    UInt64(max(0, duration / .microseconds(1)))
+  }
+
   /// "17 bytes", "4.0 KiB", "1.2 GiB".
   static func bytes(_ bytes: UInt64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB", "PiB"]

@@ -1,0 +1,4 @@
+public import ArgumentParser
+public import RemoteEngine
+
+extension RemoteEngineConfiguration.DialectName: ExpressibleByArgument {}
