@@ -171,7 +171,8 @@ let package = Package(
       dependencies: [
         "AccessKeys", "RerankdClient", "RerankdProtocol", "ZeroMQ", "Evaluation", "EmbeddedEngine",
         "Scoring", "CallTransport", "Ledger", "Settings", "RemoteEngine", "GatewayRole",
-        "QueueRole", argumentParser, asyncHTTPClient, crypto, logging, nioCore, nioHTTP1, protobuf,
+        "QueueRole", "Observability", argumentParser, asyncHTTPClient, crypto, logging, nioCore,
+        nioHTTP1, protobuf,
       ],
       swiftSettings: strict),
 

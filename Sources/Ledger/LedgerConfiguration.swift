@@ -1,3 +1,5 @@
+import GRDBSQLite
+
 /// Where the ledger lies and how far everything in it may grow. Times are milliseconds.
 public struct LedgerConfiguration: Sendable, Equatable {
   /// The SQLite file. `PATH-wal`, `PATH-shm` and `PATH.lock` lie beside it.
@@ -34,6 +36,9 @@ public struct LedgerConfiguration: Sendable, Equatable {
   public init(path: String) {
     self.path = path
   }
+
+  /// Of the SQLite that ledgers are opened with here: "3.46.1".
+  public static var sqliteVersion: String { String(cString: sqlite3_libversion()) }
 }
 
 /// How long ended jobs are kept. Jobs that are not terminal are never removed.

@@ -45,7 +45,7 @@ extension DaemonConfiguration {
     var findings: [ConfigurationFinding] = []
     for setting in settings {
       guard let value = setting.value, let problem = Self.problem(
-        ofKey: setting.key.replacing(/\[\d+\]/, with: ""), value, environment)
+        ofKey: Self.withoutNumbers(setting.key), value, environment)
       else { continue }
       findings.append(
         ConfigurationFinding(
@@ -66,16 +66,28 @@ extension DaemonConfiguration {
     return findings
   }
 
+  /// Whether a setting names a file that its owner alone may read.
+  package static func isSecretFile(_ key: String) -> Bool {
+    secretFileKeys.contains(withoutNumbers(key))
+  }
+
+  /// Entries of lists are alike.
+  private static func withoutNumbers(_ key: String) -> String {
+    key.replacing(/\[\d+\]/, with: "")
+  }
+
+  private static let secretFileKeys: Set = [
+    "backends.token_file", "backends.tls.key_file", "gateway.token_file", "gateway.tls.key_file",
+    "gateway.secret_key_file", "queue.sockets.curve_secret_key_file", "worker.secret_key_file",
+  ]
+
   private typealias Problem = (level: ConfigurationFinding.Level, message: String)
 
   private static func problem(
     ofKey key: String, _ value: String, _ environment: [String: String]
   ) -> Problem? {
-    switch key {
-    case "backends.token_file", "backends.tls.key_file", "gateway.token_file",
-      "gateway.tls.key_file", "queue.sockets.curve_secret_key_file", "worker.secret_key_file",
-      "gateway.secret_key_file":
-      secretFileProblem(value)
+    if secretFileKeys.contains(key) { return secretFileProblem(value) }
+    return switch key {
     case "queue.sockets.authorized_keys_file":
       keyListProblem(value)
     case "backends.tls.ca_file", "backends.tls.certificate_file", "gateway.tls.certificate_file":

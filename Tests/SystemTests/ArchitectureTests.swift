@@ -82,7 +82,7 @@ import Testing
   }
 
   @Test func onlyProcessesAndTheirSettingsKnowWhereMetricsAndTracesGo() throws {
-    let targets = Set(try sources().map(\.target)).subtracting(["rerankd", "Settings"])
+    let targets = Set(try sources().map(\.target)).subtracting(["rerankd", "rerankctl", "Settings"])
     #expect(try importers(of: ["Observability"], from: targets) == [])
     #expect(try importers(of: ["CoreMetrics"], from: ["QueueRole", "WorkerRole"]) != [])
   }

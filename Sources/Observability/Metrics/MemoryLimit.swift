@@ -1,17 +1,17 @@
-import Foundation
+public import Foundation
 
 /// How much memory the process may have before the system ends something: what the machine has, or
 /// less where a control group (version 2) says so, its own or one above it.
-struct MemoryLimit {
+public struct MemoryLimit {
   private let root: URL
 
   /// - Parameter root: of the file system.
-  init(root: URL = URL(filePath: "/")) {
+  public init(root: URL = URL(filePath: "/")) {
     self.root = root
   }
 
   /// nil where neither can be read.
-  var bytes: Double? { ([machineBytes] + groupBytes).compactMap { $0 }.min() }
+  public var bytes: Double? { ([machineBytes] + groupBytes).compactMap { $0 }.min() }
 
   private func text(_ path: String) -> String? {
     try? String(contentsOf: root.appending(path: path), encoding: .utf8)

@@ -21,8 +21,7 @@ struct QueueSockets {
 
   /// Opens and binds. To be called when the ledger is open and its epoch durable.
   init(_ configuration: ShellConfiguration) throws {
-    let peersMax = 2 * configuration.peers.peersMax
-    try Context.requireFileDescriptors(peersMax + filesBeside)
+    try Context.requireFileDescriptors(configuration.openFilesMax)
     context = try Context(socketsMax: configuration.pushReplies.endpointsMax + 8)
     poller = try Poller()
 
@@ -125,9 +124,6 @@ struct QueueSockets {
     configuration.intake.requestBytesMax + 64 << 10
   }
 }
-
-/// Files that the process needs beside a connection for each peer: ledger, log, sockets' own.
-private let filesBeside = 256
 
 /// What the queue is bound to, with the ports that were taken.
 public struct QueueEndpoints: Sendable, Equatable {

@@ -61,6 +61,12 @@ public struct ShellConfiguration: Sendable, Equatable {
   public var shutdownGrace: Duration = .seconds(5)
 
   public init() {}
+
+  /// How many files the process must be allowed to open: two sockets with so many peers each, and
+  /// ledger, log and the sockets' own.
+  public var openFilesMax: Int { 2 * peers.peersMax + Self.filesBeside }
+
+  private static let filesBeside = 256
 }
 
 extension ShellConfiguration {

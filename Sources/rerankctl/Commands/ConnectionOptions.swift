@@ -47,31 +47,42 @@ struct ConnectionOptions: ParsableArguments {
 
   /// Runs the body with a client and closes it; failures become one line and an exit code.
   func withClient(_ body: (ShardedClient) async throws -> Void) async throws {
-    try await CommandFailure.reporting {
-      let client = try ShardedClient(configuration())
-      let end: Result<Void, any Error>
-      do {
-        try await waitForQueue(client)
-        try await body(client)
-        end = .success(())
-      } catch {
-        end = .failure(error)
-      }
-      await client.close()
-      try end.get()
-    }
+    try await CommandFailure.reporting { try await connected(body) }
   }
 
-  private func configuration() throws -> ShardedConfiguration {
+  /// As ``withClient(_:)``; failures are the caller's to tell.
+  ///
+  /// - Parameter other: where the queue is if nobody said.
+  func connected(
+    orTo other: String = DefaultEndpoint.producers, _ body: (ShardedClient) async throws -> Void
+  ) async throws {
+    let client = try ShardedClient(configuration(endpoints(orElse: other)))
+    let end: Result<Void, any Error>
+    do {
+      try await waitForQueue(client)
+      try await body(client)
+      end = .success(())
+    } catch {
+      end = .failure(error)
+    }
+    await client.close()
+    try end.get()
+  }
+
+  /// The queues that were said, or else the other.
+  func endpoints(orElse other: String) -> [String] {
+    let environment = ProcessInfo.processInfo.environment["RERANKD_QUEUE"]
+    let said = endpoint.isEmpty ? [environment ?? other] : endpoint
+    return said.flatMap { $0.split(separator: ",").map(String.init) }
+  }
+
+  private func configuration(_ endpoints: [String]) throws -> ShardedConfiguration {
     let environment = ProcessInfo.processInfo.environment
-    let said =
-      endpoint.isEmpty ? [environment["RERANKD_QUEUE"] ?? DefaultEndpoint.producers] : endpoint
     let security = try SocketOptions.Security.client(
       queuePublicKey: queueKey ?? environment["RERANKD_QUEUE_KEY"],
       secretKeyFile: keyFile ?? environment["RERANKD_KEY_FILE"])
     do {
-      var configuration = try ShardedConfiguration(
-        endpoints: said.flatMap { $0.split(separator: ",").map(String.init) })
+      var configuration = try ShardedConfiguration(endpoints: endpoints)
       configuration.client.callTimeout = timeout.duration
       configuration.client.connection.security = security
       // A person waits: that nothing listens there is said at once.

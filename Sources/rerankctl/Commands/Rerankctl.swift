@@ -14,6 +14,7 @@ struct Rerankctl: AsyncParsableCommand {
       rerankctl workers scale 4
       rerankctl ledger backup
       rerankctl models verify ./my-reranker
+      rerankctl doctor --config /etc/rerankd.yaml
       rerankctl eval --queries queries.jsonl --qrels qrels.tsv --corpus corpus.jsonl
 
       Every command that prints takes --output json or jsonl; protocol/schemas/rerankctl.schema.json
@@ -27,6 +28,6 @@ struct Rerankctl: AsyncParsableCommand {
       RerankCommand.self, SubmitCommand.self, ResultsCommand.self, BudgetCommand.self,
       StatusCommand.self, JobsCommand.self, WorkersCommand.self, QueueCommand.self,
       LedgerCommand.self, ModelsCommand.self, BackendsCommand.self, KeysCommand.self,
-      ConfigCommand.self, EvalCommand.self, CompletionsCommand.self,
+      ConfigCommand.self, EvalCommand.self, DoctorCommand.self, CompletionsCommand.self,
     ])
 }

@@ -80,7 +80,7 @@ struct BackendView: Encodable {
 
 extension BackendState {
   /// As commands print it.
-  fileprivate var word: String {
+  var word: String {
     switch self {
     case .open: "open"
     case .resting: "resting"
