@@ -15,6 +15,7 @@ struct Rerankctl: AsyncParsableCommand {
       rerankctl ledger backup
       rerankctl models verify ./my-reranker
       rerankctl doctor --config /etc/rerankd.yaml
+      rerankctl bench --jobs 1000 --concurrency 16
       rerankctl eval --queries queries.jsonl --qrels qrels.tsv --corpus corpus.jsonl
 
       Every command that prints takes --output json or jsonl; protocol/schemas/rerankctl.schema.json
@@ -28,6 +29,7 @@ struct Rerankctl: AsyncParsableCommand {
       RerankCommand.self, SubmitCommand.self, ResultsCommand.self, BudgetCommand.self,
       StatusCommand.self, JobsCommand.self, WorkersCommand.self, QueueCommand.self,
       LedgerCommand.self, ModelsCommand.self, BackendsCommand.self, KeysCommand.self,
-      ConfigCommand.self, EvalCommand.self, DoctorCommand.self, CompletionsCommand.self,
+      ConfigCommand.self, EvalCommand.self, DoctorCommand.self, BenchCommand.self,
+      CompletionsCommand.self,
     ])
 }
