@@ -9,18 +9,18 @@ struct BenchTallyTests {
     for milliseconds in (1...200).shuffled() {
       tally.add(.success(3), after: .milliseconds(milliseconds))
     }
-    #expect(
-      tally.latency
-        == BenchLatencyView(p50Us: 100_000, p90Us: 180_000, p99Us: 198_000, maxUs: 200_000))
+    let latency = try #require(tally.latency)
+    #expect((latency.p50Us, latency.p90Us) == (100_000, 180_000))
+    #expect((latency.p99Us, latency.maxUs, latency.count) == (198_000, 200_000, 200))
     #expect(tally.pairs == 600)
   }
 
-  @Test func oneJobIsEveryQuantile() {
+  @Test func oneJobIsEveryQuantile() throws {
     var tally = BenchTally()
     #expect(tally.latency == nil)
     tally.add(.success(1), after: .milliseconds(7))
-    #expect(
-      tally.latency == BenchLatencyView(p50Us: 7_000, p90Us: 7_000, p99Us: 7_000, maxUs: 7_000))
+    let latency = try #require(tally.latency)
+    #expect((latency.p50Us, latency.p99Us, latency.maxUs) == (7_000, 7_000, 7_000))
   }
 
   @Test func failuresCountInNoRateAndAreToldByTheirCode() {

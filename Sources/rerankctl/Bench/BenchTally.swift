@@ -1,4 +1,5 @@
 import RerankdProtocol
+import SwiftProtobuf
 
 /// What became of the jobs of a measurement.
 struct BenchTally {
@@ -24,15 +25,18 @@ struct BenchTally {
   }
 
   /// Of those that succeeded; nil for none.
-  var latency: BenchLatencyView? {
+  var latency: LatencyQuantiles? {
     let sorted = latenciesUs.sorted()
     guard let longest = sorted.last else { return nil }
     // The smallest that so many of a hundred do not exceed.
     func quantile(_ percent: Int) -> UInt64 {
       sorted[max(0, (sorted.count * percent + 99) / 100 - 1)]
     }
-    return BenchLatencyView(
-      p50Us: quantile(50), p90Us: quantile(90), p99Us: quantile(99), maxUs: longest)
+    return LatencyQuantiles.with {
+      $0.count = UInt64(sorted.count)
+      ($0.p50Us, $0.p90Us, $0.p99Us) = (quantile(50), quantile(90), quantile(99))
+      $0.maxUs = longest
+    }
   }
 
   /// The most frequent first.

@@ -8,10 +8,10 @@ struct BenchView: Encodable {
   /// Documents of the jobs that succeeded.
   var pairs: Int
   var durationMs: UInt64
-  /// Of those that succeeded.
+  /// Of those that succeeded, as the latencies are.
   var jobsPerSecond: Double
   var pairsPerSecond: Double
-  var latency: BenchLatencyView?
+  var latency: StatusView.QuantilesView?
   var errors: [BenchErrorView]
 
   init(_ tally: BenchTally, concurrency: Int, took duration: Duration) {
@@ -24,7 +24,7 @@ struct BenchView: Encodable {
     durationMs = Quantity.microseconds(duration) / 1_000
     jobsPerSecond = Double(tally.succeeded) / seconds
     pairsPerSecond = Double(tally.pairs) / seconds
-    latency = tally.latency
+    latency = tally.latency.map(StatusView.QuantilesView.init)
     errors = tally.errorViews
   }
 
@@ -61,13 +61,6 @@ struct BenchView: Encodable {
     }
     return FactSheet(styled: facts).text(palette: palette)
   }
-}
-
-struct BenchLatencyView: Encodable, Equatable {
-  var p50Us: UInt64
-  var p90Us: UInt64
-  var p99Us: UInt64
-  var maxUs: UInt64
 }
 
 /// Jobs that ended alike.

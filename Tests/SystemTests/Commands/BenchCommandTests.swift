@@ -40,6 +40,7 @@ extension SystemTests {
           "json",
         ])
         try #require(measured.exit == .status(0), "\(measured.error)")
+        _ = try measured.json(as: "bench")
         let bench = try measured.json(Bench.self)
         #expect(bench.jobs == 30 && bench.succeeded == 30 && bench.failed == 0)
         #expect(bench.concurrency == 4 && bench.pairs == 90 && bench.errors.isEmpty)
@@ -70,6 +71,7 @@ extension SystemTests {
           "bench", "--file", file, "--jobs", "5", "-o", "json",
         ])
         try #require(measured.exit == .status(0), "\(measured.error)")
+        _ = try measured.json(as: "bench")
         let bench = try measured.json(Bench.self)
         #expect(bench.succeeded == 5 && bench.pairs == 8)
         let after = try await system.withClient { try await $0.status() }
@@ -88,6 +90,7 @@ extension SystemTests {
           "bench", "--jobs", "3", "--deadline", "200ms", "-o", "json",
         ])
         #expect(late.exit == .status(1))
+        _ = try late.json(as: "bench")
         let bench = try late.json(Bench.self)
         #expect(bench.failed == 3 && bench.latency == nil && bench.pairsPerSecond == 0)
         #expect(bench.errors.map(\.code) == ["DEADLINE_EXCEEDED"])
@@ -111,10 +114,9 @@ extension SystemTests {
     @Test func withoutAQueueOrJobsThereIsNoResult() async throws {
       let folder = try TemporaryFolder("bench")
       func run(_ arguments: [String]) async throws -> ChildProcess.Exit {
-        try await ChildProcess(
-          "rerankctl",
-          arguments: ["bench", "--endpoint", "ipc://\(folder.path("none"))"] + arguments
-        ).waitForExit()
+        try await ControlOutput.of(
+          ["bench", "--endpoint", "ipc://\(folder.path("none"))"] + arguments
+        ).exit
       }
       #expect(try await run([]) == .status(69))
       let empty = try folder.write("\n", to: "empty.jsonl")

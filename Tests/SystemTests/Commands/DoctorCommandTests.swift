@@ -4,7 +4,7 @@ import Testing
 
 extension SystemTests {
   /// `rerankctl doctor`, on this machine with one thing made wrong.
-  @Suite struct DoctorTests {
+  @Suite struct DoctorCommandTests {
     private struct Check: Decodable {
       var name: String
       var state: String
@@ -69,9 +69,10 @@ extension SystemTests {
           try settings.write(),
         ])
       let exit = try await process.waitForExit(timeout: .seconds(120))
-      let output = process.text(of: .output)
-      let checks = try JSONDecoder().decode([Check].self, from: Data(output.utf8))
-      return Diagnosis(exit: exit, checks: checks)
+      let printed = ControlOutput(
+        exit: exit, output: process.text(of: .output), error: process.text(of: .error))
+      _ = try printed.json(as: "doctor")
+      return Diagnosis(exit: exit, checks: try printed.json([Check].self))
     }
 
     @Test func aSoundMachineHasNothingThatFails() async throws {

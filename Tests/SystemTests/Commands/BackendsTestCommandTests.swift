@@ -4,7 +4,7 @@ import Testing
 
 extension SystemTests {
   /// `rerankctl backends test`, against a hub of our own.
-  @Suite struct BackendProbeTests {
+  @Suite struct BackendsTestCommandTests {
     private struct Answer: Decodable {
       struct Failure: Decodable {
         var code: String
@@ -37,18 +37,8 @@ extension SystemTests {
         backends:
           - { name: hub, base_url: "\(hub.baseURL)", token_file: "\(folder.path("token"))" }
         """, to: "rerankd.yaml")
-      return try await control(
+      return try await ControlOutput.of(
         ["backends", "test"] + names + ["--config", configuration, "-o", "json"])
-    }
-
-    private func control(
-      _ arguments: [String], _ environment: [String: String] = [:]
-    ) async throws -> ControlOutput {
-      let process = try ChildProcess(
-        "rerankctl", arguments: arguments, environment: environment)
-      let exit = try await process.waitForExit(timeout: .seconds(60))
-      return ControlOutput(
-        exit: exit, output: process.text(of: .output), error: process.text(of: .error))
     }
 
     private func folder(token: String = FakeHub.token) throws -> TemporaryFolder {
@@ -62,6 +52,7 @@ extension SystemTests {
         models: ["other", "fake-reranker"], fallback: .delayed(.milliseconds(20)))
       let tested = try await test(hub, in: folder(), names: ["hub"])
       #expect(tested.exit == .status(0), "\(tested.error)")
+      _ = try tested.json(as: "backends-test")
       let answers = try tested.json([Answer].self)
       #expect(answers.map(\.asked) == ["models", "rerank"])
       #expect(answers.allSatisfy { $0.state == "ok" && $0.backend == "hub" })
@@ -77,6 +68,7 @@ extension SystemTests {
       let hub = try FakeHub()
       let tested = try await test(hub, in: folder(token: "outdated-token"))
       #expect(tested.exit == .status(1))
+      _ = try tested.json(as: "backends-test")
       let answers = try tested.json([Answer].self)
       #expect(answers.map(\.error?.code) == ["UNAUTHENTICATED", "UNAUTHENTICATED"])
       #expect(answers.allSatisfy { $0.state == "failed" && $0.note.contains("answered 401") })
@@ -121,13 +113,14 @@ extension SystemTests {
         "backends", "test", "--base-url", hub.baseURL, "--model", "fake-reranker", "--token-env",
         "PROBE_TOKEN",
       ]
-      let tested = try await control(arguments, ["PROBE_TOKEN": FakeHub.token])
+      let tested = try await ControlOutput.of(
+        arguments, environment: ["PROBE_TOKEN": FakeHub.token])
       #expect(tested.exit == .status(0), "\(tested.error)")
       #expect(tested.output.contains("lists 1 model: fake-reranker"))
 
       hub.fallback = .hang
-      let slow = try await control(
-        arguments + ["--timeout", "200ms"], ["PROBE_TOKEN": FakeHub.token])
+      let slow = try await ControlOutput.of(
+        arguments + ["--timeout", "200ms"], environment: ["PROBE_TOKEN": FakeHub.token])
       #expect(slow.exit == .status(1))
       #expect(slow.output.contains("did not answer in time"))
     }
@@ -137,13 +130,13 @@ extension SystemTests {
       let unknown = try await test(hub, in: folder(), names: ["hab"])
       #expect(unknown.exit == .status(65))
       #expect(unknown.error.contains("there are hub"))
-      let none = try await control(["backends", "test"])
+      let none = try await ControlOutput.of(["backends", "test"])
       #expect(none.exit == .status(65))
-      let noURL = try await control(
+      let noURL = try await ControlOutput.of(
         ["backends", "test", "--base-url", "nowhere", "--model", "m"])
       #expect(noURL.exit == .status(65))
       #expect(noURL.error.contains("base_url: must be an http or https URL"))
-      let noModel = try await control(["backends", "test", "--base-url", hub.baseURL])
+      let noModel = try await ControlOutput.of(["backends", "test", "--base-url", hub.baseURL])
       #expect(noModel.exit == .status(64))
     }
   }

@@ -32,6 +32,7 @@ extension SystemTests {
       let target = try TemporaryFolder("pull")
       let pulled = try await pull(hub, target, ["-o", "json"])
       try #require(pulled.exit == .status(0), "\(pulled.error)")
+      _ = try pulled.json(as: "models-pull")
       let view = try pulled.json(Pulled.self)
       #expect(view.commit == FakeModelHub.commit)
       #expect(view.files.allSatisfy { $0.state == "downloaded" })
@@ -132,13 +133,9 @@ extension SystemTests {
       _ hub: FakeModelHub, _ target: TemporaryFolder, _ arguments: [String] = [],
       token: String = ""
     ) async throws -> ControlOutput {
-      let process = try ChildProcess(
-        "rerankctl",
-        arguments: ["models", "pull", "org/tiny", "--to", target.path("m")] + arguments,
+      try await ControlOutput.of(
+        ["models", "pull", "org/tiny", "--to", target.path("m")] + arguments,
         environment: ["HF_ENDPOINT": hub.front.baseURL, "HF_TOKEN": token])
-      let exit = try await process.waitForExit(timeout: .seconds(120))
-      return ControlOutput(
-        exit: exit, output: process.text(of: .output), error: process.text(of: .error))
     }
   }
 }
@@ -164,6 +161,7 @@ private struct FakeModelHub {
     refusal: (status: Int, code: String)? = nil
   ) throws {
     let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
       .appending(path: "Fixtures/families/modernbert-cls")
     var files: [String: [UInt8]] = ["README.md": Array("no file of the engine".utf8)]
     for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
