@@ -73,6 +73,50 @@ extension SystemTests {
       #expect(!FileManager.default.fileExists(atPath: target.path("m/model.safetensors")))
     }
 
+    @Test func shardsAreFetchedAsTheIndexNamesThem() async throws {
+      let hub = try FakeModelHub(shards: ["part-2.safetensors", "part-1.safetensors"])
+      let target = try TemporaryFolder("pull")
+      let pulled = try await pull(hub, target, ["-o", "json"])
+      try #require(pulled.exit == .status(0), "\(pulled.error)")
+      let names = try pulled.json(Pulled.self).files.map(\.name)
+      #expect(names.contains("model.safetensors.index.json"))
+      #expect(names.suffix(2) == ["part-1.safetensors", "part-2.safetensors"])
+      #expect(hub.store.requests.count == 2)
+    }
+
+    /// What an earlier try left may be anything.
+    @Test func aSpoiltRestOfAnEarlierTryIsFetchedAnew() async throws {
+      let hub = try FakeModelHub(cuts: 100)
+      let target = try TemporaryFolder("pull")
+      let folder = target.url.appending(path: "m")
+      let cut = try ChildProcess(
+        "rerankctl", arguments: ["models", "pull", "org/tiny", "--to", folder.path],
+        environment: ["HF_ENDPOINT": hub.front.baseURL, "HF_TOKEN": ""])
+      let part = try await eventualValue("a part of the weights") {
+        try? FileManager.default.contentsOfDirectory(atPath: folder.path)
+          .first { $0.hasPrefix("model.safetensors.") && $0.hasSuffix(".part") }
+          .flatMap { name in
+            let path = folder.appending(path: name)
+            return try Data(contentsOf: path).isEmpty ? nil : path
+          }
+      }
+      cut.signal(SIGKILL)
+      _ = try await cut.waitForExit()
+      var bytes = try Data(contentsOf: part)
+      bytes[0] ^= 1
+      try bytes.write(to: part)
+
+      let sound = try FakeModelHub()
+      let pulled = try await pull(sound, target, ["-o", "json"])
+      try #require(pulled.exit == .status(0), "\(pulled.error)")
+      let weights = try #require(
+        try pulled.json(Pulled.self).files.first { $0.name == "model.safetensors" })
+      #expect(weights.state == "resumed")
+      // The rest of the spoilt one, and then all of it.
+      #expect(weights.downloadedBytes > weights.bytes)
+      #expect(sound.store.requests.map { $0.headers["range"] == nil } == [false, true])
+    }
+
     @Test func nothingIsWrittenBeyondWhatIsListed() async throws {
       let hub = try FakeModelHub(listedBytes: ["model.safetensors": 1_000])
       let target = try TemporaryFolder("pull")
@@ -154,7 +198,8 @@ private struct FakeModelHub {
   ///   - failures: how many requests the front answers with 500 first.
   ///   - spoils: a file whose last byte comes wrong.
   ///   - listedBytes: sizes that are no files' own.
-  ///   - shards: what an index names, in place of the weights in one file.
+  ///   - shards: what an index names, in place of the weights in one file; those whose names begin
+  ///     with "part-" are there.
   init(
     token: String = "", cuts: Int = 0, failures: Int = 0, spoils: String? = nil,
     listedBytes: [String: Int] = [:], shards: [String]? = nil,
@@ -168,7 +213,8 @@ private struct FakeModelHub {
       files[name] = [UInt8](try Data(contentsOf: folder.appending(path: name)))
     }
     if let shards {
-      files["model.safetensors"] = nil
+      let weights = files.removeValue(forKey: "model.safetensors")
+      for name in shards where name.hasPrefix("part-") { files[name] = weights }
       let map = Dictionary(uniqueKeysWithValues: shards.enumerated().map { ("t\($0)", $1) })
       files["model.safetensors.index.json"] = [UInt8](
         try JSONSerialization.data(withJSONObject: ["weight_map": map]))
