@@ -15,7 +15,8 @@ import Testing
   }
 
   private func sight(
-    epoch: UInt64 = 1, succeeded: UInt64, ready: UInt64 = 0, error: CallError? = nil
+    epoch: UInt64 = 1, succeeded: UInt64, ready: UInt64 = 0, workers: [String] = [],
+    error: CallError? = nil
   ) -> QueueWatch.Sight {
     var status = StatusResponse()
     status.epoch = epoch
@@ -24,7 +25,12 @@ import Testing
     model.model.name = "m"
     model.ready = ready
     status.models = [model]
-    return QueueWatch.Sight(seenUnixMs: 1, status: status, error: error)
+    let infos = workers.map { id in
+      var info = WorkerInfo()
+      info.workerID = id
+      return info
+    }
+    return QueueWatch.Sight(seenUnixMs: 1, status: status, workers: infos, error: error)
   }
 
   private func column(_ name: String, _ history: QueueHistory) throws -> [UInt64?] {
@@ -89,6 +95,14 @@ import Testing
     #expect(try column("ready", history) == [3, 5])
     #expect(try column("succeeded", history) == [0, 1])
     #expect(history.rows.map(\.waiting) == [["m": 3], ["m": 5]])
+  }
+
+  @Test func aWorkerOfSeveralQueuesIsOne() throws {
+    var history = QueueHistory(queueCount: 2, span: .seconds(600))
+    history.add(
+      [sight(succeeded: 0, workers: ["a", "b"]), sight(succeeded: 0, workers: ["b", "c"])],
+      atUnixMs: 0)
+    #expect(try column("workers", history) == [3])
   }
 
   @Test func theHistoryIsBoundedByTimeAndCount() {

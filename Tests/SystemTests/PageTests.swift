@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 
 extension SystemTests {
-  /// The page at `/ui` in a real browser, before a real system. Where Chromium or its driver is
-  /// missing it says so and tests nothing.
-  @Suite struct PageTests {
+  /// The page at `/ui` in a real browser, before a real system.
+  @Suite(.enabled(if: Program.exists("chromium"), "needs chromium: deploy/prerequisites --tests"))
+  struct PageTests {
     private func drive(
       _ environment: String, _ gateway: RunningGateway, _ checks: [String]
     ) async throws -> [Substring] {
@@ -16,13 +16,8 @@ extension SystemTests {
           gateway.baseURL, RunningGateway.operatorToken, RunningGateway.token,
         ] + checks)
       let exit = try await browser.waitForExit(timeout: .seconds(240))
-      let lines = browser.text(of: .output).split(separator: "\n")
-      if exit == .status(75) {
-        print("skipped: no Chromium; deploy/prerequisites --tests installs it")
-        return checks.map { "\($0) ok" }
-      }
       #expect(exit == .status(0), "\(browser.text(of: .output))\n\(browser.text(of: .error))")
-      return lines
+      return browser.text(of: .output).split(separator: "\n")
     }
 
     @Test func peopleSeeAndManageTheSystemInABrowser() async throws {
@@ -61,6 +56,18 @@ extension SystemTests {
         try await system.kill("queue")
         #expect(
           try await drive(environment, gateway, ["queue_is_away"]) == ["queue_is_away ok"])
+      }
+    }
+
+    @Test func severalQueuesAreSeenAsOneAndToldApart() async throws {
+      guard let environment = try await PythonEnvironment.folder("page") else { return }
+      try await RunningShards.run { shards in
+        let gateway = shards.gateway
+        let together = ["queues_are_seen_as_one_and_told_apart"]
+        #expect(try await drive(environment, gateway, together) == together.map { "\($0) ok" })
+        try await shards.queues[1].kill("queue")
+        let apart = ["one_of_the_queues_is_away"]
+        #expect(try await drive(environment, gateway, apart) == apart.map { "\($0) ok" })
       }
     }
   }

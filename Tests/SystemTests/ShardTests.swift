@@ -6,39 +6,8 @@ import TestSupport
 import Testing
 
 extension SystemTests {
-  /// Two queues (shards) with workers that serve both, and a gateway in front.
+  /// Two queues (shards), one of which goes away and comes back.
   @Suite struct ShardTests {
-    private struct Shards {
-      var queues: [RunningSystem]
-      var worker: ChildProcess
-      var gateway: RunningGateway
-
-      var client: ShardedClient {
-        get throws {
-          try ShardedClient(ShardedConfiguration(endpoints: queues.map(\.producersEndpoint)))
-        }
-      }
-    }
-
-    private func withShards(_ body: (Shards) async throws -> Void) async throws {
-      let queues = try (0..<2).map { number in
-        try RunningSystem(shard: number)
-      }
-      do {
-        for queue in queues { try await queue.startQueue() }
-        let worker = try queues[0].start(
-          "worker",
-          ["worker", "--config", queues[0].folder.path("rerankd.yaml"), "--id", "both"]
-            + queues.flatMap { ["--queue", $0.workersEndpoint] })
-        for queue in queues { try await queue.waitForWorkers(1) }
-        let gateway = try await queues[0].startGateway(queues: queues.map(\.producersEndpoint))
-        try await body(Shards(queues: queues, worker: worker, gateway: gateway))
-      } catch {
-        for queue in queues { print(queue.lastLogLines) }
-        throw error
-      }
-    }
-
     private func rerank(_ gateway: RunningGateway, key: String? = nil) async throws -> Int {
       try await gateway.curl(
         "/v1/rerank",
@@ -48,7 +17,7 @@ extension SystemTests {
     }
 
     @Test func whenOneIsDownTheOthersGoOn() async throws {
-      try await withShards { shards in
+      try await RunningShards.run { shards in
         let client = try shards.client
         let jobs = try (0..<60).map { try RerankJob.make(documents: ["a", "b"], key: "k-\($0)") }
         let ids = try await client.submit(jobs).map(\.id)

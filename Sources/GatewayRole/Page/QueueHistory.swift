@@ -2,7 +2,7 @@ import RerankdProtocol
 
 /// The last minutes of all queues together, a row a sample.
 ///
-/// Levels are sums over the queues, with the last known figures of one that is away. Counters grow
+/// Levels are of all queues together, with the last known figures of one that is away. Counters grow
 /// from 0 when the gateway starts: what a queue counted is added up here, since its own counters
 /// begin anew when it does.
 struct QueueHistory: Sendable {
@@ -52,7 +52,9 @@ struct QueueHistory: Sendable {
     }
     let levels = [
       models.reduce(0) { $0 + $1.delayed }, models.reduce(0) { $0 + $1.ready },
-      models.reduce(0) { $0 + $1.leased }, statuses.reduce(0) { $0 + UInt64($1.workers) },
+      models.reduce(0) { $0 + $1.leased },
+      // One that is attached to several queues is one.
+      UInt64(Set(sights.flatMap(\.workers).map(\.workerID)).count),
     ]
     let isAnswered = sights.contains { $0.error == nil }
     rows.append(

@@ -3,6 +3,7 @@
 import { makeSparkline } from "./charts.js";
 import { chip, find, keyed, make, makeTable, setAttribute, setChip, setText } from "./dom.js";
 import { bytes, count, microseconds, milliseconds, number } from "./format.js";
+import { at } from "./view.js";
 
 export function makeFleet(act) {
   const state = { history: null };
@@ -70,7 +71,8 @@ function workerColumns(act) {
         setText(node.firstElementChild, worker.workerId);
         const key = worker.keyName ? `, key ${worker.keyName}` : "";
         setText(node.lastElementChild,
-          `${worker.host || "?"}, process ${worker.processId ?? "?"}, ${worker.version ?? ""}${key}`);
+          `${worker.host || "?"}, process ${worker.processId ?? "?"}, ${worker.version ?? ""}${key}`
+          + (worker.place && `, ${worker.place}`));
       } },
     { label: "State", create: () => chip("good", ""), update: (node, worker) => {
       const [tone, text] = worker.draining ? ["warn", "draining"]
@@ -109,9 +111,9 @@ function workerColumns(act) {
       node.worker = worker;
       const [pause, drain] = node.children;
       setText(pause, worker.paused ? "Resume" : "Pause");
-      setAttribute(pause, "aria-label", `${worker.paused ? "Resume" : "Pause"} ${worker.workerId}`);
+      setAttribute(pause, "aria-label", `${worker.paused ? "Resume" : "Pause"} ${at(worker, worker.workerId)}`);
       setText(drain, "Drain");
-      setAttribute(drain, "aria-label", `Drain ${worker.workerId}`);
+      setAttribute(drain, "aria-label", `Drain ${at(worker, worker.workerId)}`);
       drain.disabled = Boolean(worker.draining);
     } },
   ];
@@ -131,7 +133,8 @@ function backendColumns(act) {
     { label: "Backend", kind: "name", create: () => make("div", {}, make("b"), make("small")),
       update: (node, backend) => {
         setText(node.firstElementChild, backend.name);
-        setText(node.lastElementChild, (backend.models ?? []).join(", "));
+        setText(node.lastElementChild,
+          [backend.place, ...(backend.models ?? [])].filter(Boolean).join(", "));
       } },
     { label: "State", create: () => make("div", {}, chip("good", ""), make("small")),
       update: (node, backend) => {
@@ -166,7 +169,7 @@ function backendColumns(act) {
       const isOpen = ["BACKEND_STATE_OPEN", "BACKEND_STATE_PROBING"].includes(backend.state);
       setText(node.firstElementChild, isOpen ? "Pause" : "Resume");
       setAttribute(
-        node.firstElementChild, "aria-label", `${isOpen ? "Pause" : "Resume"} ${backend.name}`);
+        node.firstElementChild, "aria-label", `${isOpen ? "Pause" : "Resume"} ${at(backend, backend.name)}`);
     } },
   ];
 }

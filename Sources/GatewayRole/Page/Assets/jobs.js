@@ -140,7 +140,7 @@ function makeJobTable(caption, dialog, act, empty, hasStates) {
     { label: "Tenant", kind: "minor", text: (job) => job.spec?.tenant || "default" },
     { label: "Submitted", numeric: true, text: (job) => ago(job.submittedUnixMs, Date.now()),
       title: (job) => moment(job.submittedUnixMs) },
-    { label: "Attempts", numeric: true, kind: "minor", text: (job) => count(job.attempts) },
+    { label: "Last attempt", numeric: true, kind: "minor", text: (job) => count(job.attempts) },
     { label: "Error", kind: "error", create: () => make("div", { class: "clamp" }),
       update: (node, job) => {
         setText(node, errorText(job));
@@ -178,7 +178,7 @@ function makeJobDialog(act) {
   const facts = make("dl", { class: "facts" });
   const error = make("p", { class: "bad quote" });
   const attempts = make("ol", { class: "attempts" });
-  const attemptsTitle = make("h3", { text: "Attempts" });
+  const attemptsTitle = make("h3");
   const request = make("div", { class: "request" });
   find("job-dialog-body").append(error, facts, attemptsTitle, attempts, request);
   const retry = make("button", { type: "button", class: "primary", text: "Retry" });
@@ -206,7 +206,7 @@ function makeJobDialog(act) {
       ["Submitted", moment(job.submittedUnixMs)], ["Last change", moment(job.updatedUnixMs)],
       ...(number(job.readyInMs) > 0 ? [["Ready in", milliseconds(job.readyInMs)]] : []),
       ...(number(spec.deadlineMs) > 0 ? [["Deadline", `${milliseconds(spec.deadlineMs)} after its submit`]] : []),
-      ["Attempts", `${count(job.attempts)} of ${spec.maxAttempts ? count(spec.maxAttempts) : "the default"}`],
+      ["Attempts at most", spec.maxAttempts ? count(spec.maxAttempts) : "the default"],
       ...(job.workersLost ? [["Workers lost", count(job.workersLost)]] : []),
       ["Request", bytes(job.requestBytes)],
       ["Queue", String(jobShard(job.jobId))],
@@ -215,6 +215,7 @@ function makeJobDialog(act) {
       ...(spec.traceparent ? [["Trace", spec.traceparent]] : []),
     ]);
     const records = job.attemptRecords ?? [];
+    setText(attemptsTitle, counted(records.length, "attempt"));
     attemptsTitle.hidden = records.length === 0;
     keyed(attempts, records, (record) => record.attempt, () => make(
       "li", {}, make("div", {}, chip("off", ""), make("span"), make("small")), make("p")),

@@ -6,6 +6,7 @@ import { bytes, count, counted, microseconds, milliseconds, moment, number, rate
   from "./format.js";
 import { makeFleet } from "./fleet.js";
 import { problems } from "./verdict.js";
+import { countWorkers } from "./view.js";
 
 export function makeOverview(act) {
   const fleet = makeFleet(act);
@@ -58,7 +59,7 @@ function showVerdict(view, history, found) {
   setText(verdict, found.length === 0 ? "All is well" : `${things} attention`);
   const live = view.models.reduce((sum, model) => sum + model.delayed + model.ready + model.leased, 0);
   setText(find("verdict-more"), [
-    counted(view.workers.length, "worker"), `${counted(live, "job")} in the queue`,
+    counted(countWorkers(view.workers), "worker"), `${counted(live, "job")} in the queue`,
     `${count(history.growth("succeeded"))} done in the last ${milliseconds(history.to - history.from)}`,
   ].join(" · "));
   document.title = found.length === 0 ? "Rerankd" : `(${found.length}) Rerankd`;
@@ -156,9 +157,9 @@ function makeFigures() {
       const failed = history.rates("attemptsFailed");
       const dead = history.growth("dead");
       showFailed(rate(last(failed)), dead > 0 ? `${count(dead)} for good` : "", failed, history);
-      const away = view.workers.filter((worker) => worker.paused || worker.draining).length;
+      const away = countWorkers(view.workers.filter((worker) => worker.paused || worker.draining));
       showWorkers(
-        count(view.workers.length), away > 0 ? `${away} ${away === 1 ? "takes" : "take"} nothing new` : "",
+        count(countWorkers(view.workers)), away > 0 ? `${away} ${away === 1 ? "takes" : "take"} nothing new` : "",
         history.levels("workers"), history);
     },
   };

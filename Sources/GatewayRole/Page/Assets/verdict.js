@@ -1,6 +1,7 @@
 // What a person who was woken wants to know first: is anything wrong, and what helps.
 
 import { bytes, count, counted, milliseconds, microseconds, number } from "./format.js";
+import { at } from "./view.js";
 
 const OLDEST_READY = 60_000;
 const SILENCE = 15_000;
@@ -18,8 +19,8 @@ export function problems(view, history) {
   for (const backend of view.backends) judgeBackend(backend, add);
   for (const worker of view.workers) {
     if (number(worker.silentMs) > SILENCE) {
-      add("warn", `silent-${worker.workerId}`,
-        `Worker ${worker.workerId} has been silent for ${milliseconds(worker.silentMs)}.`);
+      add("warn", `silent-${worker.shard}-${worker.workerId}`,
+        `Worker ${at(worker, worker.workerId)} has been silent for ${milliseconds(worker.silentMs)}.`);
     }
   }
   if (view.isAnswered && view.workers.length === 0) {
@@ -81,7 +82,10 @@ function judgeModel(model, add) {
   }
 }
 
-function judgeBackend({ name, shard, state, reason, restingMs }, add) {
+function judgeBackend(backend, add) {
+  const { name, shard, state, reason, restingMs } = backend;
+  const key = `backend-${shard}-${name}`;
+  const shown = `Backend ${at(backend, name)}`;
   const because = reason ? `: ${reason}` : ".";
   const resume = {
     label: "Resume", call: "SetBackendPaused", message: { backend: name, paused: false }, shard,
@@ -89,18 +93,18 @@ function judgeBackend({ name, shard, state, reason, restingMs }, add) {
   const left = number(restingMs) > 0 ? ` for ${milliseconds(restingMs)}` : "";
   switch (state) {
   case "BACKEND_STATE_RESTING":
-    add("warn", `backend-${name}`, `Backend ${name} is out of service${left}${because}`,
+    add("warn", key, `${shown} is out of service${left}${because}`,
       { ...resume, label: "Try it now" });
     break;
   case "BACKEND_STATE_PROBING":
-    add("warn", `backend-${name}`, `Backend ${name} is tried with one request at a time${because}`);
+    add("warn", key, `${shown} is tried with one request at a time${because}`);
     break;
   case "BACKEND_STATE_CREDENTIALS_REFUSED":
-    add("bad", `backend-${name}`, `Backend ${name} refuses our credentials${because}`,
+    add("bad", key, `${shown} refuses our credentials${because}`,
       { ...resume, label: "Try it now" });
     break;
   case "BACKEND_STATE_PAUSED":
-    add("warn", `backend-${name}`, `Backend ${name} is paused: nothing is sent to it.`, resume);
+    add("warn", key, `${shown} is paused: nothing is sent to it.`, resume);
     break;
   }
 }

@@ -11,8 +11,11 @@ export function makeView(answer) {
     workers: queue.workers ?? [],
   }));
   const known = queues.filter((queue) => queue.status);
-  const each = (field) => known.flatMap(
-    (queue) => (queue.status[field] ?? []).map((item) => ({ ...item, shard: queue.shard })));
+  // Of several queues each has its own part of a worker or a backend, and says so.
+  const place = (queue) => (queues.length > 1 ? `queue ${queue.shard}` : "");
+  const own = (queue, items) => (items ?? []).map(
+    (item) => ({ ...item, shard: queue.shard, place: place(queue) }));
+  const each = (field) => known.flatMap((queue) => own(queue, queue.status[field]));
   return {
     at: answer.at,
     queues,
@@ -20,10 +23,15 @@ export function makeView(answer) {
     models: mergeModels(known),
     backends: each("backends"),
     supervisors: each("supervisors"),
-    workers: known.flatMap(
-      (queue) => queue.workers.map((worker) => ({ ...worker, shard: queue.shard }))),
+    workers: known.flatMap((queue) => own(queue, queue.workers)),
   };
 }
+
+/** A name, and the queue that speaks of it where there are several. */
+export const at = ({ place }, name) => (place ? `${name} (${place})` : name);
+
+/** How many workers there are: one that is attached to several queues is one. */
+export const countWorkers = (workers) => new Set(workers.map((worker) => worker.workerId)).size;
 
 function mergeModels(queues) {
   const models = new Map();
