@@ -82,7 +82,7 @@ extension SystemTests {
     }
 
     /// As the expressions of recording rules; JSON is YAML, but for escaped slashes.
-    @Test(.enabled(if: Program.exists("promtool"), "promtool is missing: deploy/prerequisites --tests"))
+    @Test(.enabled(if: Program.exists("promtool"), "needs promtool: deploy/prerequisites --tests"))
     func expressionsAreTakenByPrometheus() async throws {
       let expressions = try expressions(dashboard())
       #expect(expressions.count > 70)

@@ -3,8 +3,8 @@ import TestSupport
 import Testing
 
 extension SystemTests {
-  /// What Prometheus itself says of the metrics, of the rules and of the dashboard's expressions.
-  @Suite(.enabled(if: Program.exists("promtool"), "promtool is missing: deploy/prerequisites --tests"))
+  /// What Prometheus itself says of the metrics and of the rules.
+  @Suite(.enabled(if: Program.exists("promtool"), "needs promtool: deploy/prerequisites --tests"))
   struct PrometheusTests {
     private static let folder = PackageFolder.url.appending(path: "deploy/prometheus")
 
