@@ -40,7 +40,9 @@ extension QueueCore {
           "is \(workers); supervisor \"\(supervisor.report.supervisorID)\" runs at most "
             + "\(supervisor.report.workersMax)")
       }
-      supervisor.askedWorkers = workers == supervisor.report.workersWanted ? nil : workers
+      // Also when the last report says the same: the supervisor may have been told another number
+      // since, and only its next report says which it goes by.
+      supervisor.askedWorkers = workers
       supervisors[supervisor.report.supervisorID] = supervisor
       effects.append(
         .answer(call, ScaleWorkersResponse.with { $0.supervisor = status(of: supervisor) }))

@@ -46,6 +46,17 @@ import Testing
     #expect(try queue.status().supervisors.map(\.workersWanted) == [4])
   }
 
+  /// The supervisor has taken up the first number, and has not said so yet.
+  @Test func goingBackToTheFormerNumberIsToldToo() throws {
+    let queue = CoreHarness()
+    #expect(try supervise(queue, wanted: 1) == nil)
+    #expect(try scale(to: 3, queue).get().workersWanted == 3)
+    #expect(try supervise(queue, wanted: 1) == 3)
+    #expect(try scale(to: 1, queue).get().workersWanted == 1)
+    #expect(try supervise(queue, wanted: 3) == 1)
+    #expect(try supervise(queue, wanted: 1) == nil)
+  }
+
   @Test func scalingWithoutASupervisorSaysWhatToDo() throws {
     let queue = CoreHarness()
     guard case .failure(let error) = scale(to: 1, queue) else {

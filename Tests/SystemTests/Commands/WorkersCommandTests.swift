@@ -64,9 +64,7 @@ extension SystemTests {
       for count in [3, 1] {
         let asked = try await system.json(["workers", "scale", "\(count)"], as: "workers-scale")
         #expect(asked["workers_wanted"].number == Double(count))
-        try await eventually("\(count) workers", timeout: .seconds(60)) {
-          try await system.json(["workers", "list"], as: "workers-list").items.count == count
-        }
+        try await system.waitForWorkers(count)
       }
       let table = try await system.control(["workers", "scale", "1"])
       #expect(
