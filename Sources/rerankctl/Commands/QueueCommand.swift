@@ -12,36 +12,9 @@ struct QueueCommand: AsyncParsableCommand {
 
       A paused or drained queue says so in `rerankctl status`.
       """,
-    subcommands: [Pause.self, Resume.self, Drain.self, Undrain.self])
-
-  struct Pause: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Assigns nothing to workers until it is resumed; submits go on.")
-
-    @OptionGroup var connection: ConnectionOptions
-
-    func run() async throws {
-      try await connection.withQueues { queues in
-        try await connection.printer.verdicts(of: queues, "paused") { queue throws(CallError) in
-          try await queue.setPaused(true)
-        }
-      }
-    }
-  }
-
-  struct Resume: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Assigns jobs to workers again.")
-
-    @OptionGroup var connection: ConnectionOptions
-
-    func run() async throws {
-      try await connection.withQueues { queues in
-        try await connection.printer.verdicts(of: queues, "resumed") { queue throws(CallError) in
-          try await queue.setPaused(false)
-        }
-      }
-    }
-  }
+    subcommands: [
+      PauseCommand<WholeQueue>.self, ResumeCommand<WholeQueue>.self, Drain.self, Undrain.self,
+    ])
 
   struct Drain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -95,7 +68,8 @@ struct QueueCommand: AsyncParsableCommand {
   }
 
   struct Undrain: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Takes new jobs again.")
+    static let configuration = CommandConfiguration(
+      abstract: "Takes new jobs again.", discussion: "rerankctl queue undrain")
 
     @OptionGroup var connection: ConnectionOptions
 
@@ -107,40 +81,5 @@ struct QueueCommand: AsyncParsableCommand {
         }
       }
     }
-  }
-}
-
-/// What became of one queue.
-private struct QueueVerdict: Encodable {
-  var endpoint: String
-  var result: String?
-  var error: ErrorView?
-}
-
-extension Printer {
-  /// Does something to each queue and says what became of it; one that is away does not keep the
-  /// others from it.
-  ///
-  /// - Throws: the exit code, when it could not be done to some; `CallError`, when to none.
-  fileprivate func verdicts(
-    of queues: Queues, _ done: String,
-    _ body: @escaping @Sendable (QueueClient) async throws(CallError) -> Void
-  ) async throws {
-    let answers = try await queues.ask(body)
-    let failures = answers.failures
-    let verdicts = queues.all.map { queue in
-      let failure = failures.first { $0.endpoint == queue.endpoint }
-      return QueueVerdict(
-        endpoint: queue.endpoint, result: failure == nil ? done : nil,
-        error: failure.map { ErrorView($0.error.status) })
-    }
-    try list(verdicts) {
-      var table = TextTable([("QUEUE", .left), ("RESULT", .left)])
-      for verdict in verdicts {
-        table.append([.init(verdict.endpoint), .init(verdict.error, done: done)])
-      }
-      return table
-    }
-    if !failures.isEmpty { throw CommandFailure.unsuccessful }
   }
 }

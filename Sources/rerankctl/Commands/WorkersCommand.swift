@@ -12,7 +12,10 @@ struct WorkersCommand: AsyncParsableCommand {
       rerankctl workers drain gpu-1 --until-gone
       rerankctl workers scale 4
       """,
-    subcommands: [List.self, Pause.self, Resume.self, Drain.self, Scale.self],
+    subcommands: [
+      List.self, PauseCommand<WorkerChoice>.self, ResumeCommand<WorkerChoice>.self, Drain.self,
+      Scale.self,
+    ],
     defaultSubcommand: List.self)
 
   struct List: AsyncParsableCommand {
@@ -34,46 +37,6 @@ struct WorkersCommand: AsyncParsableCommand {
         }
         try connection.printer.list(views) { WorkerView.table(views) }
         try QueueFailure.report(answers.failures)
-      }
-    }
-  }
-
-  struct Pause: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Gives workers nothing new until they are resumed; they keep what they hold.",
-      discussion: """
-        rerankctl workers pause gpu-1 gpu-2
-        rerankctl workers pause --all
-        """)
-
-    @OptionGroup var chosen: WorkerChoice
-    @OptionGroup var connection: ConnectionOptions
-
-    func run() async throws {
-      try await connection.withClient { client in
-        try await chosen.each(client, connection.printer, done: "paused") {
-          try await client.setWorkerPaused($0, true)
-        }
-      }
-    }
-  }
-
-  struct Resume: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Gives paused workers jobs again.",
-      discussion: """
-        rerankctl workers resume gpu-1
-        rerankctl workers resume --all
-        """)
-
-    @OptionGroup var chosen: WorkerChoice
-    @OptionGroup var connection: ConnectionOptions
-
-    func run() async throws {
-      try await connection.withClient { client in
-        try await chosen.each(client, connection.printer, done: "resumed") {
-          try await client.setWorkerPaused($0, false)
-        }
       }
     }
   }

@@ -51,12 +51,14 @@ extension SystemTests {
         let open = try await system.json(["backends", "list"], as: "backends-list")
         #expect(open[0]["name"].text == "hub" && open[0]["state"].text == "open")
         #expect(open[0]["requests"].number == 1)
-        #expect(try await system.control(["backends", "pause", "hub"]).exit == .status(0))
+        let verdicts = try await system.json(["backends", "pause", "hub"], as: "backends-pause")
+        #expect(verdicts.items.map { $0["result"].text } == ["paused"])
         let paused = try await system.control(["backends"])
         #expect(paused.rows[1][..<2] == ["hub", "paused"])
         #expect(try await system.control(call + ["--deadline", "300ms"]).exit != .status(0))
         #expect(hub.rerankCount == 1)
-        #expect(try await system.control(["backends", "resume", "hub"]).exit == .status(0))
+        let resumed = try await system.control(["backends", "resume", "hub"])
+        #expect(resumed.rows == [["QUEUE", "RESULT"], [system.producersEndpoint, "resumed"]])
         #expect(try await system.control(call).exit == .status(0))
       }
     }
