@@ -5,6 +5,10 @@ import Settings
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "config", abstract: "Checks and shows the settings of Rerankd's processes.",
+    discussion: """
+      rerankctl config check rerankd.yaml
+      rerankctl config show --changed
+      """,
     subcommands: [Check.self, Show.self])
 
   /// Which configuration is meant, and how it is printed.

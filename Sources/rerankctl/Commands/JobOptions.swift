@@ -9,7 +9,8 @@ struct JobOptions: ParsableArguments {
   @Option(help: "Whose job it is; jobs of a model are served fairly over tenants.")
   var tenant: String?
 
-  @Option(help: "-100 to 100, higher first.")
+  // What begins with a hyphen is a number here.
+  @Option(parsing: .unconditional, help: "-100 to 100, higher first.")
   var priority: Int32 = 0
 
   @Option(help: "One deadline over all attempts.")

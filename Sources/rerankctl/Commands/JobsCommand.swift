@@ -9,7 +9,7 @@ struct JobsCommand: AsyncParsableCommand {
       rerankctl jobs list --state dead --newer-than 1h
       rerankctl jobs show 0-17
       rerankctl jobs retry --error-code UNAVAILABLE --dry-run
-      rerankctl jobs cancel --tenant nightly --older-than 2h
+      rerankctl jobs cancel --tenant nightly --older-than 2h --dry-run
       rerankctl jobs export --state dead --file dead.jsonl
       """,
     subcommands: [

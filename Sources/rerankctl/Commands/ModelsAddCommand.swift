@@ -8,6 +8,9 @@ struct ModelsAddCommand: AsyncParsableCommand {
     commandName: "add",
     abstract: "Checks a folder, and adds it to the models of a configuration file.",
     discussion: """
+      rerankctl models add ./my-reranker --config rerankd.yaml
+      rerankctl models add ./my-reranker --name mine --dry-run
+
       A folder without a rerankd-model.json gets one: what is known of its family, and a pair with the \
       logit that it has in fp32 here, which is scored again whenever the model is loaded. Without a \
       configuration file the entry is printed. Queue and workers read it when they start.

@@ -19,7 +19,9 @@ struct ModelsCommand: AsyncParsableCommand {
     defaultSubcommand: List.self)
 
   struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Lists the queue's catalogue.")
+    static let configuration = CommandConfiguration(
+      abstract: "Lists the queue's catalogue.",
+      discussion: "rerankctl models list -o json | jq '.[] | select(.workers == 0)'")
 
     @OptionGroup var connection: ConnectionOptions
 
@@ -37,6 +39,9 @@ struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Shows one model.",
       discussion: """
+        rerankctl models show ./my-reranker
+        rerankctl models show builtin
+
         "builtin" and folders are read on this machine, without a queue; any other name is looked up in \
         the queue's catalogue.
         """)
@@ -69,6 +74,8 @@ struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Checks a model of this machine, and measures its speed.",
       discussion: """
+        rerankctl models verify ./my-reranker
+
         Tensors (missing, surplus, misshapen, no numbers), golden pairs, the tokenizer, and whether an \
         answer ranks above a text about something else. Exit code 1 when one of them fails.
         """)
