@@ -302,7 +302,8 @@ let package = Package(
         protobuf,
       ],
       path: "Tests/Fuzz/Targets", swiftSettings: strict),
-    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: strict),
 
     // The load generator of Tests/Benchmarks/queue.
     .executableTarget(
@@ -324,10 +325,12 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 
-// libFuzzer brings the main function, so only Tests/Fuzz/run can link this.
+// It calls libFuzzer, which is only there where Tests/Fuzz/run builds it.
 if Context.environment["RERANKD_FUZZ"] != nil {
-  package.targets.append(
+  package.targets += [
+    .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
     .executableTarget(
-      name: "rerankd-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Driver",
-      swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+      name: "rerankd-fuzz", dependencies: ["CFuzzer", "FuzzTargets"], path: "Tests/Fuzz/Driver",
+      swiftSettings: strict),
+  ]
 }

@@ -41,6 +41,7 @@ extension JobDetails {
     state = record.state.state
     spec = JobSpec(record)
     attempts = record.state.attempt
+    attemptsSpent = record.state.attemptsSpent
     workersLost = record.state.workersLost
     submittedUnixMs = record.submittedMs
     updatedUnixMs = record.state.updatedMs

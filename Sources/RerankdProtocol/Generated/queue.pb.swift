@@ -224,8 +224,7 @@ public nonisolated struct JobDetails: @unchecked Sendable {
   /// Clears the value of `spec`. Subsequent reads from it will return its default value.
   public mutating func clearSpec() {_uniqueStorage()._spec = nil}
 
-  /// Assignments so far, those that were given back unspent included: only spent ones count against
-  /// spec.max_attempts.
+  /// As in JobOutcome.
   public var attempts: UInt32 {
     get {_storage._attempts}
     set {_uniqueStorage()._attempts = newValue}
@@ -280,6 +279,12 @@ public nonisolated struct JobDetails: @unchecked Sendable {
   public var delivery: DeliveryState {
     get {_storage._delivery}
     set {_uniqueStorage()._delivery = newValue}
+  }
+
+  /// Of spec.max_attempts, since the job was submitted or brought back.
+  public var attemptsSpent: UInt32 {
+    get {_storage._attemptsSpent}
+    set {_uniqueStorage()._attemptsSpent = newValue}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -637,7 +642,7 @@ nonisolated extension JobKey: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
 
 nonisolated extension JobDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".JobDetails"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}job_id\0\u{1}state\0\u{1}spec\0\u{1}attempts\0\u{3}workers_lost\0\u{3}submitted_unix_ms\0\u{3}updated_unix_ms\0\u{3}ready_in_ms\0\u{3}request_bytes\0\u{1}outcome\0\u{3}attempt_records\0\u{1}request\0\u{1}delivery\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}job_id\0\u{1}state\0\u{1}spec\0\u{1}attempts\0\u{3}workers_lost\0\u{3}submitted_unix_ms\0\u{3}updated_unix_ms\0\u{3}ready_in_ms\0\u{3}request_bytes\0\u{1}outcome\0\u{3}attempt_records\0\u{1}request\0\u{1}delivery\0\u{3}attempts_spent\0")
 
   fileprivate class _StorageClass {
     var _jobID: UInt64 = 0
@@ -653,6 +658,7 @@ nonisolated extension JobDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     var _attemptRecords: [AttemptRecord] = []
     var _request: Data = Data()
     var _delivery: DeliveryState = .none
+    var _attemptsSpent: UInt32 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -676,6 +682,7 @@ nonisolated extension JobDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       _attemptRecords = source._attemptRecords
       _request = source._request
       _delivery = source._delivery
+      _attemptsSpent = source._attemptsSpent
     }
   }
 
@@ -707,6 +714,7 @@ nonisolated extension JobDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         case 11: try { try decoder.decodeRepeatedMessageField(value: &_storage._attemptRecords) }()
         case 12: try { try decoder.decodeSingularBytesField(value: &_storage._request) }()
         case 13: try { try decoder.decodeSingularEnumField(value: &_storage._delivery) }()
+        case 14: try { try decoder.decodeSingularUInt32Field(value: &_storage._attemptsSpent) }()
         default: break
         }
       }
@@ -758,6 +766,9 @@ nonisolated extension JobDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       if _storage._delivery != .none {
         try visitor.visitSingularEnumField(value: _storage._delivery, fieldNumber: 13)
       }
+      if _storage._attemptsSpent != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._attemptsSpent, fieldNumber: 14)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -780,6 +791,7 @@ nonisolated extension JobDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         if _storage._attemptRecords != rhs_storage._attemptRecords {return false}
         if _storage._request != rhs_storage._request {return false}
         if _storage._delivery != rhs_storage._delivery {return false}
+        if _storage._attemptsSpent != rhs_storage._attemptsSpent {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -10,6 +10,7 @@ struct JobView: Encodable {
   var priority: Int32
   var idempotencyKey: String?
   var replyChannel: String?
+  /// Spent ones.
   var attempts: UInt32
   var maxAttempts: UInt32
   var workersLost: UInt32
@@ -31,7 +32,7 @@ struct JobView: Encodable {
     priority = details.spec.priority
     idempotencyKey = details.spec.idempotencyKey.nonEmpty
     replyChannel = details.spec.replyChannel.nonEmpty
-    attempts = details.attempts
+    attempts = details.attemptsSpent
     maxAttempts = details.spec.maxAttempts
     workersLost = details.workersLost
     submitted = Self.time(details.submittedUnixMs)
@@ -73,7 +74,7 @@ struct JobView: Encodable {
     var facts: [(String, TextTable.Cell)] = [
       ("job", .init(jobId)), ("state", .init(state, JobState(argument: state)?.style)),
       ("model", .init(model)), ("tenant", .init(tenant)), ("priority", "\(priority)"),
-      ("attempts", "\(attempts) of \(maxAttempts)"), ("workers lost", "\(workersLost)"),
+      ("attempts", "\(attempts) of \(maxAttempts) spent"), ("workers lost", "\(workersLost)"),
       ("request", .init(Quantity.bytes(requestBytes))), ("submitted", .init(submitted)),
       ("updated", .init(updated)),
     ]
