@@ -428,7 +428,7 @@ def everything_has_a_name(browser: Browser) -> None:
     skip = page.get_by_role("link", name="Skip to content")
     expect(skip).to_be_focused()
     page.get_by_role("link", name="Jobs", exact=True).press("Enter")
-    expect(page.get_by_role("heading", name="Jobs")).to_be_focused()
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_focused()
     skip.press("Enter")
     expect(page.locator("main")).to_be_focused()
     expect(page.locator("#jobs")).to_be_visible()
