@@ -7,19 +7,6 @@ import Testing
 /// Files that were damaged or made to harm: they are refused, naming why, or read as a model whose
 /// scores may be anything; nothing crashes, and nothing is read beyond its file.
 @Suite struct HostileCheckpointTests {
-  /// SplitMix64, so that a failure can be repeated from its seed.
-  private struct Random: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-      return z ^ (z >> 31)
-    }
-  }
-
   /// Numbers that size computations stumble over.
   private static let oddNumbers = [
     "0", "-1", "1", "3", "2147483647", "2147483648", "4294967296", "9223372036854775807",
@@ -28,7 +15,7 @@ import Testing
   ]
 
   /// The data with one thing changed: bytes flipped, cut, inserted, or a number replaced.
-  private static func damaged(_ data: Data, _ random: inout Random) -> Data {
+  private static func damaged(_ data: Data, _ random: inout SeededGenerator) -> Data {
     var bytes = [UInt8](data)
     guard !bytes.isEmpty else { return data }
     // Most of what can go wrong is in the beginning: the header.
@@ -96,7 +83,7 @@ import Testing
     let sound = try Data(contentsOf: url)
     var refused = 0
     for seed in 0..<40 as Range<UInt64> {
-      var random = Random(state: seed &* 7919 &+ UInt64(file.utf8.count))
+      var random = SeededGenerator(seed: seed &* 7919 &+ UInt64(file.utf8.count))
       var data = sound
       for _ in 0...Int.random(in: 0..<3, using: &random) { data = Self.damaged(data, &random) }
       try data.write(to: url)

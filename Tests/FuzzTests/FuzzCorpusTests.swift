@@ -21,7 +21,7 @@ import Testing
     for file in files {
       let whole = [UInt8](try Data(contentsOf: file))
       target.run(whole)
-      var generator = SplitMix(state: UInt64(whole.count))
+      var generator = SeededGenerator(seed: UInt64(whole.count))
       for round in 0..<Self.damagesPerFile {
         print("\(file.lastPathComponent), damage \(round)", terminator: "\r")
         target.run(Self.damaged(whole, &generator))
@@ -30,7 +30,7 @@ import Testing
   }
 
   /// Up to three changes: a byte, a cut, a repetition, or a number that sizes stumble over.
-  private static func damaged(_ whole: [UInt8], _ generator: inout SplitMix) -> [UInt8] {
+  private static func damaged(_ whole: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
     var bytes = whole
     for _ in 0...Int.random(in: 0..<3, using: &generator) {
       guard !bytes.isEmpty else { return bytes }
@@ -48,18 +48,5 @@ import Testing
       }
     }
     return bytes
-  }
-}
-
-/// Steele, Lea and Flood's generator: the same damage in every run.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }

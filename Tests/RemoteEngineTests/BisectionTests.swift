@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import RemoteEngine
@@ -16,7 +17,7 @@ struct BisectionTests {
 
   @Test(arguments: 1...50)
   func allCulpritsAreFoundAndEverythingElseIsScored(seed: Int) {
-    var random = Seeded(seed: UInt64(seed))
+    var random = SeededGenerator(seed: UInt64(seed))
     let count = Int.random(in: 2...300, using: &random)
     let start = Int.random(in: 0...1_000, using: &random)
     let range = start..<start + count
@@ -59,22 +60,5 @@ struct BisectionTests {
 
   private func levels(_ count: Int) -> Int {
     Int.bitWidth - (count - 1).leadingZeroBitCount
-  }
-}
-
-/// SplitMix64: the same numbers for the same seed, everywhere.
-struct Seeded: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) {
-    state = seed
-  }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }

@@ -9,7 +9,7 @@ import Testing
 struct FaultServerTests {
   @Test(arguments: 1...12)
   func everyJobComesThroughAndNoScoreIsPaidForTwice(seed: Int) async throws {
-    var random = Seeded(seed: UInt64(seed))
+    var random = SeededGenerator(seed: UInt64(seed))
     let count = Int.random(in: 1...80, using: &random)
     let poison = Set(
       (0..<count).filter { _ in Int.random(in: 0..<40, using: &random) == 0 })
@@ -80,7 +80,7 @@ struct FaultServerTests {
 /// do; poison fails alike each time.
 private final class FaultServer: Sendable {
   private struct State {
-    var random: Seeded
+    var random: SeededGenerator
     var number = 0
     var scored: [String: Int] = [:]
   }
@@ -88,7 +88,7 @@ private final class FaultServer: Sendable {
   private let state: Mutex<State>
 
   init(seed: UInt64) {
-    state = Mutex(State(random: Seeded(seed: seed)))
+    state = Mutex(State(random: SeededGenerator(seed: seed)))
   }
 
   /// Documents that were scored in more than one answer.

@@ -85,7 +85,7 @@ struct HostileDefinitionTests {
   func damagedDefinitionsAreErrorsOrWork(family: String) throws {
     let whole = Array(try Self.definition(family).utf8)
     let settings = try TokenizerSettings(JSONValue(parsing: Array("{}".utf8)))
-    var generator = SplitMix(state: 11)
+    var generator = SeededGenerator(seed: 11)
     var refused = 0
     for round in 0..<60 {
       var bytes = whole
@@ -108,7 +108,7 @@ struct HostileDefinitionTests {
   }
 
   @Test func damagedMapsNeverLeaveTextThatIsNotUTF8() throws {
-    var generator = SplitMix(state: 5)
+    var generator = SeededGenerator(seed: 5)
     let source = Array("ab\u{E9}\u{FB01}e\u{301}\r\n日\u{1F600}".utf8)
     var made = 0
     for _ in 0..<300 {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Tokenization
@@ -45,7 +46,7 @@ struct LongInputTests {
     guard case .bytePairs(let model) = try FamilyTests.tokenizer("bpe-qwen").pipeline.model else {
       throw TokenizationError(code: .malformed, message: "another model than BPE")
     }
-    var generator = SplitMix(state: 7)
+    var generator = SeededGenerator(seed: 7)
     let letters = Array("theaionmsr ".utf8)
     for _ in 0..<200 {
       let count = 2 + Int(generator.next() % 31)
@@ -65,17 +66,5 @@ struct LongInputTests {
       #expect(short.prefix(kept).map(\.id) == long.prefix(kept).map(\.id))
       #expect(short.prefix(kept).map(\.end) == long.prefix(kept).map(\.end))
     }
-  }
-}
-
-/// Random numbers that are the same every time.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ mixed >> 31
   }
 }
