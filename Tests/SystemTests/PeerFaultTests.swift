@@ -69,6 +69,32 @@ extension SystemTests {
       }
     }
 
+    @Test func tenfoldOverloadIsRefusedAndWhatWasTakenEnds() async throws {
+      let most = 200
+      let configuration = RunningSystem.briskTimes.replacing(
+        "queue:\n", with: "queue:\n  admission: { live_jobs_max: \(most) }\n")
+      try await RunningSystem.run(configuration: configuration, workers: 0) { system in
+        try await system.withClient { client in
+          var taken: [JobID] = []
+          for batch in 0..<10 {
+            let outcomes = try await client.submit(
+              (0..<most).map { try .make(documents: ["a"], key: "\(batch)-\($0)") })
+            taken += outcomes.filter { !$0.hasError }.map(\.id)
+            for refused in outcomes.compactMap({ CallError(status: $0.error) }) {
+              #expect(refused.code == .resourceExhausted && refused.retryAfter != nil)
+            }
+          }
+          #expect(taken.count == most)
+          // Overload costs those who are in nothing, and there is room again when they have ended.
+          try system.startWorker("w0")
+          try await eventually("the end of what was taken", timeout: .seconds(60)) {
+            try await client.status().counters.succeeded == UInt64(most)
+          }
+          #expect(try await !client.submit([.make(key: "after")])[0].hasError)
+        }
+      }
+    }
+
     @Test func consumerThatNeverAcknowledgesKeepsNobodyElseWaiting() async throws {
       let configuration = RunningSystem.briskTimes
         .replacing("lease: 2s, attempts_max: 1000", with: "lease: 200ms, attempts_max: 3")
