@@ -21,25 +21,21 @@ extension SystemTests {
           """)
 
     private func withSmallDisk(
-      workers: Int, _ body: (RunningSystem, SmallDisk) async throws -> Void
+      _ body: (RunningSystem, SmallDisk) async throws -> Void
     ) async throws {
       let system = try RunningSystem(
         configuration: Self.configuration, ledger: "disk/ledger.sqlite")
       let disk = try SmallDisk(system.folder.path("disk"), megabytes: Self.megabytes)
       do {
         try await system.startQueue()
-        for number in 0..<workers { try system.startWorker("w\(number)") }
-        if workers > 0 { try await system.waitForWorkers(workers) }
         try await body(system, disk)
       } catch {
         print(system.lastLogLines)
         throw error
       }
-      for name in (0..<workers).map({ "w\($0)" }) + ["queue"] {
-        let process = try system.process(name)
-        process.signal(SIGTERM)
-        _ = try await process.waitForExit(timeout: .seconds(60))
-      }
+      let queue = try system.process("queue")
+      queue.signal(SIGTERM)
+      _ = try await queue.waitForExit(timeout: .seconds(60))
     }
 
     private func job(_ number: Int, kilobytes: Int) throws -> RerankJob {
@@ -63,7 +59,7 @@ extension SystemTests {
     }
 
     @Test func nearlyFullDiskTakesNoNewJobsAndEndsThoseItHas() async throws {
-      try await withSmallDisk(workers: 0) { system, disk in
+      try await withSmallDisk { system, disk in
         try await system.withClient { client in
           let (ids, refusal) = try await fill(client)
           #expect(ids.count > 10)
@@ -86,7 +82,7 @@ extension SystemTests {
     }
 
     @Test func fullDiskEndsTheQueueAndCostsNoJob() async throws {
-      try await withSmallDisk(workers: 0) { system, disk in
+      try await withSmallDisk { system, disk in
         let ids = try await system.withClient { client in
           try await client.submit((0..<20).map { try job($0, kilobytes: 1) }).map(\.id)
         }

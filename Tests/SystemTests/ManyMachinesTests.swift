@@ -44,7 +44,7 @@ extension SystemTests {
         var keys: [String: String] = [:]
         for name in ["queue", "worker", "producer", "operator"] {
           struct Made: Decodable { var publicKey: String }
-          let made = try await Self.rerankctl(
+          let made = try await ControlOutput.of(
             ["keys", "generate", folder.path("\(name).key"), "-o", "jsonl"])
           keys[name] = try made.json(Made.self).publicKey
         }
@@ -52,7 +52,7 @@ extension SystemTests {
         for (name, role) in [
           ("worker", "worker"), ("producer", "producer"), ("operator", "control"),
         ] {
-          _ = try await Self.rerankctl([
+          _ = try await ControlOutput.of([
             "keys", "authorize", name, role, "--key", keys[name] ?? "", "--list",
             folder.path("authorized_keys"),
           ])
@@ -101,8 +101,7 @@ extension SystemTests {
 
       func control(on host: String, as name: String, _ said: [String]) async throws -> ControlOutput
       {
-        try await Self.output(
-          of: start(on: host, "rerankctl", arguments(as: name, said)))
+        try await ControlOutput.of(start(on: host, "rerankctl", arguments(as: name, said)))
       }
 
       func workers() async throws -> [Worker] {
@@ -113,16 +112,6 @@ extension SystemTests {
       func status() async throws -> Status.Counters {
         try await control(on: "q", as: "operator", ["status", "-o", "json"])
           .json(Status.self).counters
-      }
-
-      private static func rerankctl(_ arguments: [String]) async throws -> ControlOutput {
-        try await output(of: ChildProcess("rerankctl", arguments: arguments))
-      }
-
-      private static func output(of process: ChildProcess) async throws -> ControlOutput {
-        let exit = try await process.waitForExit(timeout: .seconds(120))
-        return ControlOutput(
-          exit: exit, output: process.text(of: .output), error: process.text(of: .error))
       }
     }
 

@@ -225,8 +225,13 @@ struct ControlOutput {
   static func of(
     _ arguments: [String], environment: [String: String] = [:], inputFile: String? = nil
   ) async throws -> ControlOutput {
-    let process = try ChildProcess(
-      "rerankctl", arguments: arguments, environment: environment, inputFile: inputFile)
+    try await of(
+      ChildProcess(
+        "rerankctl", arguments: arguments, environment: environment, inputFile: inputFile))
+  }
+
+  /// Of a rerankctl that was started some other way.
+  static func of(_ process: ChildProcess) async throws -> ControlOutput {
     let exit = try await process.waitForExit(timeout: .seconds(120))
     return ControlOutput(
       exit: exit, output: process.text(of: .output), error: process.text(of: .error))

@@ -40,10 +40,8 @@ struct KeysCommand: AsyncParsableCommand {
 
     func run() async throws {
       try await CommandFailure.reporting {
-        let made = try SecretKeyFile.generate(files)
-        try display.printer.list(zip(files, made).map(PublicKeyView.init)) {
-          PublicKeyView.table(zip(files, made).map(PublicKeyView.init))
-        }
+        let keys = zip(files, try SecretKeyFile.generate(files)).map(PublicKeyView.init)
+        try display.printer.list(keys) { PublicKeyView.table(keys) }
       }
     }
   }

@@ -76,20 +76,21 @@ struct WorkerCommand: AsyncParsableCommand {
     _ settings: WorkerSettings, engines: [any RerankEngine], _ logger: Logger
   ) throws -> [Worker] {
     let shards = settings.queues.count
-    return try settings.queues.enumerated().map { index, endpoint in
+    // One key for all of them, and its file read once.
+    let security = try settings.keys.security()
+    return try settings.queues.map { endpoint in
       var worker = settings.worker
       worker.creditJobs = settings.worker.creditJobs / shards
       worker.creditBytes = max(1, settings.worker.creditBytes / shards)
       return try Worker(
-        worker, engines: engines, queue: connection(to: endpoint, settings),
+        worker, engines: engines, queue: connection(to: endpoint, security),
         version: Rerankd.version, logger: logger)
     }
   }
 
   private func connection(
-    to endpoint: String, _ settings: WorkerSettings
+    to endpoint: String, _ security: SocketOptions.Security
   ) throws -> ConnectionConfiguration {
-    let security = try settings.keys.security()
     do {
       var connection = ConnectionConfiguration(endpoint: try Endpoint(endpoint))
       connection.security = security

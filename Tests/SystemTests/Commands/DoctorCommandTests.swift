@@ -68,11 +68,9 @@ extension SystemTests {
           "-c", "\(shell) exec \"$0\" doctor \(quick) -o json --config \"$1\"", program,
           try settings.write(),
         ])
-      let exit = try await process.waitForExit(timeout: .seconds(120))
-      let printed = ControlOutput(
-        exit: exit, output: process.text(of: .output), error: process.text(of: .error))
+      let printed = try await ControlOutput.of(process)
       _ = try printed.json(as: "doctor")
-      return Diagnosis(exit: exit, checks: try printed.json([Check].self))
+      return Diagnosis(exit: printed.exit, checks: try printed.json([Check].self))
     }
 
     @Test func aSoundMachineHasNothingThatFails() async throws {
