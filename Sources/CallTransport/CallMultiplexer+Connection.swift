@@ -97,8 +97,11 @@ extension CallMultiplexer {
   private mutating func failExpired(_ now: Duration) -> [Action] {
     guard now >= earliestDeadline else { return [] }
     let expired = calls.filter { $0.value.deadline.map { $0 <= now } ?? false }.keys.sorted()
-    let actions = expired.flatMap {
-      fail($0, CallError(.deadlineExceeded, "the call's time is over"))
+    let isUp = if case .up = connection { true } else { false }
+    let actions = expired.flatMap { callID in
+      // Who waits for a queue that is away learns so, whichever time is over first.
+      let isSent = isUp || calls[callID]?.hasBegun == true
+      return fail(callID, isSent ? CallError(.deadlineExceeded, "the call's time is over") : noQueue)
     }
     earliestDeadline = calls.values.compactMap(\.deadline).min() ?? .seconds(Int64.max)
     return actions

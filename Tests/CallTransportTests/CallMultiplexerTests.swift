@@ -153,6 +153,22 @@ import ZeroMQ
     #expect(wire.sendAll() == [Envelope(callID: 1, .cancel)])
   }
 
+  @Test func timeThatEndsWhileTheQueueIsAwaySaysThatItIsAway() throws {
+    var wire = try Wire(opened: 1)
+    _ = wire.machine.disconnected(.broken, now: .zero)
+    _ = wire.open(2, message: [], timeout: .milliseconds(200))
+    let actions = wire.tick(at: .milliseconds(200))
+    #expect(actions.failure(of: 2)?.code == .unavailable)
+    #expect(actions.failure(of: 2)?.details.reason == "NO_QUEUE")
+  }
+
+  @Test func timeThatEndsAfterTheCallWasSentIsADeadlineEvenUnheard() throws {
+    var wire = try Wire()
+    _ = wire.open(1, message: [], timeout: .milliseconds(200))
+    _ = wire.sendAll()
+    #expect(wire.tick(at: .milliseconds(200)).failure(of: 1)?.code == .deadlineExceeded)
+  }
+
   // MARK: Limits
 
   @Test func callsBeyondTheMostAreRefused() throws {

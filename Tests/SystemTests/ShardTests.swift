@@ -33,7 +33,8 @@ extension SystemTests {
         let away = try #require(ids.firstIndex { $0.shard == 1 })
         let again = try await client.submit([jobs[home]])
         #expect(again[0].id == ids[home] && again[0].duplicate)
-        let refused = try await client.submit([jobs[away], jobs[home]])
+        let refused = try await client.submit(
+          [jobs[away], jobs[home]], timeout: .seconds(4))
         #expect(refused[0].error.code == StatusCode.unavailable.rawValue)
         #expect(refused[1].id == ids[home])
         #expect(try await client.status().counters.succeeded < 60)
