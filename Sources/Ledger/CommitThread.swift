@@ -15,6 +15,8 @@ final class CommitThread: Sendable {
   struct Figures: Sendable {
     var durations = CommitDurations()
     var writesToRemovedJobs = 0
+    /// Tenants of whom nothing more may be kept.
+    var fullTenants: Set<String> = []
     /// Set once, by the failure after which nothing is durable any more.
     var hasFailed = false
   }
@@ -47,6 +49,7 @@ final class CommitThread: Sendable {
     self.reader = reader
     self.onFailure = onFailure
     for _ in 0..<configuration.batchesQueuedMax { room.signal() }
+    noteFullTenants(writer)
     ended.enter()
     let handed = Handed(writer)
     let thread = Thread { [self] in run(handed.value) }
@@ -99,6 +102,11 @@ final class CommitThread: Sendable {
     ended.leave()
   }
 
+  /// Before a batch is reported: whoever hears of its last job knows that it was the last.
+  private func noteFullTenants(_ writer: LedgerWriter) {
+    figuresBox.withLock { $0.fullTenants = writer.fullTenants }
+  }
+
   private func fail(_ error: LedgerError) {
     figuresBox.withLock { $0.hasFailed = true }
     onFailure(error)
@@ -134,6 +142,7 @@ final class CommitThread: Sendable {
         figures.durations.record(microseconds: nanoseconds / 1_000)
         figures.writesToRemovedJobs = writer.writesToRemovedJobs
       }
+      noteFullTenants(writer)
       transaction = LedgerTransaction(shard: writer.shard)
     }
     for batch in batches {
@@ -175,6 +184,7 @@ extension CommitThread {
     }
     if isIdle, loop.writer.retention.hasMore {
       try loop.writer.removeSlice(nowMs: clock.ageMs)
+      noteFullTenants(loop.writer)
       loop.hasUncheckpointed = true
     }
     if !isIdle { loop.hasUncheckpointed = true }

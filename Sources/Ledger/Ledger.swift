@@ -22,7 +22,8 @@ import Foundation
 ///
 /// **Keeping.** A job is one row in `jobs`, with its state and the state of its delivery. Its body
 /// lies in `bodies`, in chunks, and its result in the row of the attempt that succeeded; neither is
-/// ever rewritten. Retention removes ended jobs by age and count, in slices that ride on commits.
+/// ever rewritten. Retention removes ended jobs by age, number and size, in slices that ride on
+/// commits; by number and size it takes from the tenants that have the most.
 /// Never removed are jobs that have not ended, results not acknowledged, and jobs with a key, each
 /// of these before its stated age.
 ///
@@ -115,6 +116,9 @@ public final class Ledger: Sendable {
 
   /// Whether there is more free space than the reserve, and no commit has failed.
   public var acceptsSubmits: Bool { !commits.figures.hasFailed && hasSpace(file.freeBytes) }
+
+  /// Tenants of whom as many jobs are kept, or bytes of them, as may be.
+  public var fullTenants: Set<String> { commits.figures.fullTenants }
 
   private func hasSpace(_ freeBytes: UInt64) -> Bool { freeBytes >= freeBytesReserve }
 

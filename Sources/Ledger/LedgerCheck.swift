@@ -52,6 +52,10 @@ struct LedgerCheck {
       return
     }
     self.shard = own
+    problems += try read.snapshot(doing: "checking \(read.path)") { database in
+      guard try database.tableExists("tenants") else { return [] }
+      return try String.fetchAll(database, sql: Self.tenants)
+    }
     try walk("jobs", counting: true, [Self.bodies, Self.states])
     try walk("bodies", [Self.bodiesWithoutJob])
     try walk("attempts", [Self.attemptsWithoutJob])
@@ -98,6 +102,17 @@ extension LedgerCheck {
     FROM jobs LEFT JOIN bodies ON bodies.id BETWEEN jobs.id << 15 AND (jobs.id << 15 | 32767)
     WHERE jobs.id > ?1 AND jobs.id <= ?2 GROUP BY jobs.id
     HAVING count(bodies.id) <> max(body_chunks, 1) OR ifnull(sum(length(chunk)), 0) <> body_bytes
+    """
+
+  /// This one looks at all jobs in one snapshot: a sum is of all or of none.
+  static let tenants = """
+    WITH counted AS
+      (SELECT tenant, count(*) AS jobs, sum(body_bytes) AS bytes FROM jobs GROUP BY tenant)
+    SELECT 'tenant "' || ifnull(tenant, name) || '" has ' || ifnull(counted.jobs, 0)
+      || ' jobs with ' || ifnull(counted.bytes, 0) || ' bytes, and is said to have '
+      || ifnull(tenants.jobs, 0) || ' with ' || ifnull(tenants.bytes, 0)
+    FROM counted FULL JOIN tenants ON name = tenant
+    WHERE counted.jobs IS NOT tenants.jobs OR counted.bytes IS NOT tenants.bytes
     """
 
   private static let states = """

@@ -30,6 +30,11 @@ public struct LedgerConfiguration: Sendable, Equatable {
   public var checkSliceRows = 2_000
   /// How many refused bare jobs are kept; the oldest go first.
   public var rejectRowsMax = 1_000
+  /// A tenant of whom so many jobs are kept, ended ones too, may submit no more until retention or
+  /// a purge has removed some.
+  public var tenantStoredJobsMax = 2_000_000
+  /// So it is with the bytes of their bodies.
+  public var tenantStoredBytesMax: Int64 = 128 << 30
   /// Below this much free space on the file's volume no new jobs are taken in.
   public var freeBytesReserve: UInt64 = 256 << 20
 
@@ -45,8 +50,11 @@ public struct LedgerConfiguration: Sendable, Equatable {
 public struct LedgerRetention: Sendable, Equatable {
   /// Ended jobs older than this are removed.
   public var ageTerminalMs: Int64 = 7 * 24 * 3_600_000
-  /// More ended jobs than this are removed, oldest first.
+  /// More ended jobs than this are removed, oldest first, from tenants with more than an equal part
+  /// of them.
   public var countTerminalMax = 1_000_000
+  /// When the bodies of all jobs have more bytes than this, ended ones are removed in the same way.
+  public var bytesMax: Int64 = 64 << 30
   /// An outcome that no consumer has acknowledged is kept for at least this long.
   public var undeliveredAgeMinMs: Int64 = 7 * 24 * 3_600_000
   /// A job with an idempotency key is kept for at least this long after it was submitted, whatever
@@ -93,7 +101,8 @@ extension LedgerConfiguration {
       ("retention.sliceRows", Int64(retention.sliceRows)),
       ("retention.intervalMs", retention.intervalMs), ("checkSliceRows", Int64(checkSliceRows)),
       ("backup.intervalMs", backup.intervalMs ?? 1), ("backup.keep", Int64(backup.keep)),
-      ("backup.retryMs", backup.retryMs),
+      ("backup.retryMs", backup.retryMs), ("tenantStoredJobsMax", Int64(tenantStoredJobsMax)),
+      ("tenantStoredBytesMax", tenantStoredBytesMax),
     ]
     for (key, value) in positive where value < 1 {
       throw LedgerError(.configuration, "\(key) is \(value); it must be at least 1")
@@ -101,6 +110,7 @@ extension LedgerConfiguration {
     let notNegative: [(String, Int64)] = [
       ("retention.ageTerminalMs", retention.ageTerminalMs),
       ("retention.countTerminalMax", Int64(retention.countTerminalMax)),
+      ("retention.bytesMax", retention.bytesMax),
       ("retention.undeliveredAgeMinMs", retention.undeliveredAgeMinMs),
       ("retention.keyAgeMinMs", retention.keyAgeMinMs),
     ]

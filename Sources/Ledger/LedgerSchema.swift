@@ -16,6 +16,9 @@ enum LedgerSchema {
     migrator.registerMigration("v2") { database in
       try database.execute(sql: version2)
     }
+    migrator.registerMigration("v3") { database in
+      try database.execute(sql: version3)
+    }
     return migrator
   }
 
@@ -110,6 +113,14 @@ enum LedgerSchema {
 
     -- What failed attempts of live jobs had scored, keyed like attempts: only the latest is kept.
     CREATE TABLE partial_scores (id INTEGER PRIMARY KEY, scores BLOB NOT NULL) STRICT;
+    """
+
+  private static let version3 = """
+    -- What is kept of each tenant; see StoredJobs.
+    CREATE TABLE tenants (
+      name TEXT PRIMARY KEY, jobs INTEGER NOT NULL, bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO tenants SELECT tenant, count(*), sum(body_bytes) FROM jobs GROUP BY tenant;
     """
 }
 

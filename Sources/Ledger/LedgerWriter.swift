@@ -25,12 +25,18 @@ final class LedgerWriter {
   private let walGauge = WALGauge()
   private var statements: WriterStatements?
   private(set) var retention: Retention
+  private(set) var stored = StoredJobs()
+  /// Tenants of whom as many jobs are kept, or bytes of them, as may be.
+  private(set) var fullTenants: Set<String> = []
+  private let tenantMost: StoredJobs.Count
   private let rejectRowsMax: Int
 
   init(path: String, shard: UInt16, configuration: LedgerConfiguration) throws(LedgerError) {
     self.shard = shard
     retention = Retention(limits: configuration.retention)
     rejectRowsMax = configuration.rejectRowsMax
+    tenantMost = StoredJobs.Count(
+      jobs: configuration.tenantStoredJobsMax, bytes: configuration.tenantStoredBytesMax)
     var options = Configuration()
     options.label = "ledger"
     options.foreignKeysEnabled = false
@@ -80,7 +86,7 @@ final class LedgerWriter {
   func commit(_ transaction: LedgerTransaction, nowMs: Int64) throws(LedgerError) {
     try inTransaction { statements throws(LedgerError) in
       try apply(transaction, statements)
-      try retention.slice(rowsMax: 2 * transaction.inserted + 16, nowMs: nowMs, statements)
+      try removeSlice(rowsMax: 2 * transaction.inserted + 16, nowMs: nowMs, statements)
     }
   }
 
@@ -88,12 +94,33 @@ final class LedgerWriter {
   func removeSlice(nowMs: Int64) throws(LedgerError) {
     let rows = retention.limits.sliceRows
     try inTransaction { statements throws(LedgerError) in
-      try retention.slice(rowsMax: rows, nowMs: nowMs, statements)
+      try removeSlice(rowsMax: rows, nowMs: nowMs, statements)
+    }
+  }
+
+  /// The last of a transaction: then the file's counts are those of `stored`.
+  private func removeSlice(
+    rowsMax: Int, nowMs: Int64, _ statements: WriterStatements
+  ) throws(LedgerError) {
+    try retention.slice(rowsMax: rowsMax, nowMs: nowMs, &stored, statements)
+    for (tenant, count) in stored.takeChanges() {
+      try statements.put(tenant: tenant, count)
+      note(tenant, count)
+    }
+  }
+
+  private func note(_ tenant: String, _ count: StoredJobs.Count?) {
+    if let count, count.jobs >= tenantMost.jobs || count.bytes >= tenantMost.bytes {
+      fullTenants.insert(tenant)
+    } else {
+      fullTenants.remove(tenant)
     }
   }
 
   /// Opens with what recovery found.
-  func begin(endedJobs: Int) {
+  func begin(stored: StoredJobs, endedJobs: Int) {
+    self.stored = stored
+    for (tenant, count) in stored.byTenant { note(tenant, count) }
     retention.begin(endedJobs: endedJobs)
   }
 
@@ -164,6 +191,7 @@ final class LedgerWriter {
     for change in transaction.jobs {
       if let job = change.insert {
         try statements.insert(job, change.sequence, delivery: change.delivery)
+        stored.add(job.tenant, bytes: Int64(job.bodyBytes))
         if !job.state.isLive { retention.jobEnded() }
       } else if try !update(change, statements) {
         try explain(change, statements)
@@ -213,7 +241,9 @@ final class LedgerWriter {
       throw LedgerError(
         .invariant, "job \(id) is in state \(recorded.state), and cannot be removed before its end")
     }
+    let size = try statements.size(sequence)
     try statements.removeJobs(sequence...sequence)
+    stored.remove(size.tenant, bytes: size.bytes)
     retention.jobRemoved(sequence)
   }
 

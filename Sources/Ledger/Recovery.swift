@@ -9,7 +9,7 @@ extension LedgerWriter {
   func recover() throws(LedgerError) -> RecoveredLedger {
     var recovered = RecoveredLedger(
       epoch: 0, nextSequence: 1, liveJobs: [], pendingDeliveries: [])
-    var endedJobs = 0
+    var stored = StoredJobs()
     try inTransaction { statements throws(LedgerError) in
       try run("INSERT OR IGNORE INTO meta VALUES (1, ?, 0, 1)", Int64(shard))
       let owner = try number("SELECT shard FROM meta")
@@ -46,9 +46,15 @@ extension LedgerWriter {
         let id = JobID(shard: shard, sequence: UInt64(RowKey.sequence(key)))
         recovered.partialScores[id] = RowKey.ordinal(key)
       }
-      endedJobs = Int(try number("SELECT count(*) FROM jobs")) - recovered.liveJobs.count
+      let tenants = try prepare("SELECT name, jobs, bytes FROM tenants")
+      var byTenant: [String: StoredJobs.Count] = [:]
+      while try tenants.step() {
+        byTenant[tenants.text(0) ?? ""] = StoredJobs.Count(
+          jobs: Int(tenants.int(1)), bytes: tenants.int(2))
+      }
+      stored = StoredJobs(byTenant)
     }
-    begin(endedJobs: endedJobs)
+    begin(stored: stored, endedJobs: stored.all.jobs - recovered.liveJobs.count)
     return recovered
   }
 

@@ -1,10 +1,14 @@
 import RerankdProtocol
 
-/// Removes ended jobs that are too old or too many, oldest first, in slices.
+/// Removes ended jobs that are too old, too many or too large together, oldest first, in slices.
 ///
 /// A sweep walks the jobs in the order of their ids, which is the order of their submission, and
 /// ends where a job is too young to go. What it must spare it passes by; the next sweep, an
 /// interval later, looks at it again.
+///
+/// Number and size take from those tenants alone that have more than an equal part of what may be
+/// kept, so that nobody's jobs go for another's. When all together are over, at least one of them
+/// is.
 struct Retention {
   let limits: LedgerRetention
   /// No job up to this sequence is certain to exist any more: the highest that was removed since
@@ -39,17 +43,19 @@ struct Retention {
     }
   }
 
+  /// From the oldest again. A sweep that is under way goes on: else what lies beyond many jobs that
+  /// it passes by would never be reached.
   mutating func startSweep() {
+    guard !hasMore else { return }
     cursor = 0
     hasMore = true
   }
 
   /// One slice, inside the caller's transaction. Costs nothing when there is nothing to do.
   mutating func slice(
-    rowsMax: Int, nowMs: Int64, _ statements: WriterStatements
+    rowsMax: Int, nowMs: Int64, _ stored: inout StoredJobs, _ statements: WriterStatements
   ) throws(LedgerError) {
-    var excess = endedJobs - limits.countTerminalMax
-    guard hasMore || excess > 0 else { return }
+    guard hasMore || isExcessive(stored) else { return }
 
     var runs: [ClosedRange<Int64>] = []
     var rows = 0
@@ -59,7 +65,7 @@ struct Retention {
     select.bind(2, Int64(rowsMax))
     while try select.step() {
       let job = Candidate(select)
-      if excess <= 0, nowMs - job.submittedMs < limits.ageTerminalMs {
+      if !isExcessive(stored), nowMs - job.submittedMs < limits.ageTerminalMs {
         // Later ones were submitted later still.
         reachedYoung = true
         select.reset()
@@ -67,9 +73,9 @@ struct Retention {
       }
       rows += 1
       cursor = job.sequence
-      guard isRemovable(job, excess: excess, nowMs: nowMs) else { continue }
-      excess -= 1
+      guard isRemovable(job, stored, nowMs: nowMs) else { continue }
       endedJobs -= 1
+      stored.remove(job.tenant, bytes: job.bytes)
       if let last = runs.last, last.upperBound + 1 == job.sequence {
         runs[runs.count - 1] = last.lowerBound...job.sequence
       } else {
@@ -81,13 +87,24 @@ struct Retention {
     if let highest = runs.last?.upperBound { removedThrough = max(removedThrough, highest) }
   }
 
-  private func isRemovable(_ job: Candidate, excess: Int, nowMs: Int64) -> Bool {
+  private func isExcessive(_ stored: StoredJobs) -> Bool {
+    endedJobs > limits.countTerminalMax || stored.all.bytes > limits.bytesMax
+  }
+
+  private func isInExcess(_ job: Candidate, _ stored: StoredJobs) -> Bool {
+    guard isExcessive(stored) else { return false }
+    let most = StoredJobs.Count(jobs: limits.countTerminalMax, bytes: limits.bytesMax)
+    let over = stored.isOverItsShare(job.tenant, of: most)
+    return over.jobs && endedJobs > most.jobs || over.bytes && stored.all.bytes > most.bytes
+  }
+
+  private func isRemovable(_ job: Candidate, _ stored: StoredJobs, nowMs: Int64) -> Bool {
     guard job.state.rawValue > JobState.leased.rawValue, spared[job.sequence] == nil
     else { return false }
     let age = nowMs - job.updatedMs
     if job.isUndelivered, age < limits.undeliveredAgeMinMs { return false }
     if job.hasKey, nowMs - job.submittedMs < limits.keyAgeMinMs { return false }
-    return excess > 0 || age >= limits.ageTerminalMs
+    return age >= limits.ageTerminalMs || isInExcess(job, stored)
   }
 
   private struct Candidate {
@@ -97,6 +114,8 @@ struct Retention {
     let submittedMs: Int64
     let isUndelivered: Bool
     let hasKey: Bool
+    let tenant: String
+    let bytes: Int64
 
     init(_ row: Statement) {
       sequence = row.int(0)
@@ -106,6 +125,8 @@ struct Retention {
       let delivery = DeliveryState(rawValue: Int(row.int(4))) ?? .none
       isUndelivered = delivery == .pending || delivery == .parked
       hasKey = row.int(5) != 0
+      tenant = row.text(6) ?? ""
+      bytes = row.int(7)
     }
   }
 }

@@ -14,7 +14,8 @@ final class WriterStatements {
   private let insertAttempt: Statement
   private let insertReject, trimRejects, putSetting: Statement
   private let insertPartialScores, deletePartialScores: Statement
-  private let selectState: Statement
+  private let selectState, selectSize: Statement
+  private let putTenant, deleteTenant: Statement
   private let deleteJobs, deleteAttempts, raiseFloor: Statement
   /// Retention's.
   let selectRemovable: Statement
@@ -76,9 +77,13 @@ final class WriterStatements {
     insertPartialScores = try prepare("INSERT INTO partial_scores (id, scores) VALUES (?, ?)")
     deletePartialScores = try prepare("DELETE FROM partial_scores WHERE id BETWEEN ? AND ?")
     selectState = try prepare("SELECT state, attempt FROM jobs WHERE id = ?")
+    selectSize = try prepare("SELECT tenant, body_bytes FROM jobs WHERE id = ?")
+    putTenant = try prepare("INSERT OR REPLACE INTO tenants (name, jobs, bytes) VALUES (?, ?, ?)")
+    deleteTenant = try prepare("DELETE FROM tenants WHERE name = ?")
     selectRemovable = try prepare(
       """
-      SELECT id, state, updated_ms, submitted_ms, delivery_state, idempotency_key IS NOT NULL
+      SELECT id, state, updated_ms, submitted_ms, delivery_state, idempotency_key IS NOT NULL,
+        tenant, body_bytes
       FROM jobs WHERE id > ? ORDER BY id LIMIT ?
       """)
     deleteJobs = try prepare("DELETE FROM jobs WHERE id BETWEEN ? AND ?")
@@ -201,6 +206,25 @@ final class WriterStatements {
     guard try selectState.step() else { return nil }
     defer { selectState.reset() }
     return (JobState(rawValue: Int(selectState.int(0))) ?? .unspecified, selectState.int(1))
+  }
+
+  /// Whose the job is, and how large its body.
+  func size(_ sequence: Int64) throws(LedgerError) -> (tenant: String, bytes: Int64) {
+    selectSize.bind(1, sequence)
+    guard try selectSize.step() else { return ("", 0) }
+    defer { selectSize.reset() }
+    return (selectSize.text(0) ?? "", selectSize.int(1))
+  }
+
+  /// - Parameter count: nil: there are no jobs of the tenant any more.
+  func put(tenant: String, _ count: StoredJobs.Count?) throws(LedgerError) {
+    let statement = count == nil ? deleteTenant : putTenant
+    statement.bind(1, tenant)
+    if let count {
+      statement.bind(2, Int64(count.jobs))
+      statement.bind(3, count.bytes)
+    }
+    try statement.run()
   }
 
   private static func marks(_ count: Int32) -> String {

@@ -155,12 +155,13 @@ extension DeliveryRow {
 
 /// The writes of a whole life, from submission to the acknowledged reply, and of its parts.
 enum Life {
-  static func submitted(_ sequence: UInt64, key: String? = nil, body: [UInt8] = [1, 2, 3, 4])
-    -> [LedgerWrite]
-  {
+  static func submitted(
+    _ sequence: UInt64, key: String? = nil, body: [UInt8] = [1, 2, 3, 4], tenant: String = "default"
+  ) -> [LedgerWrite] {
     [
       .insertJob(
-        .test(sequence, key: key, channel: "answers", bodyBytes: body.count), body: body)
+        .test(sequence, key: key, channel: "answers", bodyBytes: body.count, tenant: tenant),
+        body: body)
     ]
   }
 
@@ -183,7 +184,10 @@ enum Life {
     [.putDelivery(.test(sequence, .acknowledged, attempts: 1))]
   }
 
-  static func whole(_ sequence: UInt64) -> [LedgerWrite] {
-    submitted(sequence) + leased(sequence) + succeeded(sequence) + acknowledged(sequence)
+  static func whole(
+    _ sequence: UInt64, key: String? = nil, tenant: String = "default"
+  ) -> [LedgerWrite] {
+    submitted(sequence, key: key, tenant: tenant) + leased(sequence) + succeeded(sequence)
+      + acknowledged(sequence)
   }
 }

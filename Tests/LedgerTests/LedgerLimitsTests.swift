@@ -165,6 +165,27 @@ struct LedgerLimitsTests {
     try await fixture.withLedger { ledger, _ in #expect(ledger.status().acceptsSubmits) }
   }
 
+  @Test(arguments: [(3, .max), (.max, 12)] as [(Int, Int64)])
+  func tenantOfWhomEnoughIsKeptIsFullUntilSomeIsRemoved(_ jobs: Int, _ bytes: Int64) async throws {
+    var fixture = fixture
+    fixture.configuration.tenantStoredJobsMax = jobs
+    fixture.configuration.tenantStoredBytesMax = bytes
+    try await fixture.withLedger { ledger, _ in
+      await ledger.commit(Life.whole(1) + Life.submitted(2) + Life.submitted(3, tenant: "other"))
+      #expect(ledger.fullTenants == [])
+      await ledger.commit(Life.whole(4))
+      #expect(ledger.fullTenants == ["default"])
+    }
+    try await fixture.withLedger { ledger, _ in
+      #expect(ledger.fullTenants == ["default"])
+      await ledger.commit([.removeJob(.test(1))])
+      #expect(ledger.fullTenants == [])
+      await ledger.commit(Life.submitted(5))
+      #expect(ledger.fullTenants == ["default"])
+      try await #expect(ledger.check().problems == [])
+    }
+  }
+
   @Test func callerWaitsWhileTooManyBatchesDo() throws {
     var fixture = fixture
     fixture.configuration.batchesQueuedMax = 2

@@ -125,9 +125,7 @@ struct RetentionTests {
         await ledger.commit(Life.whole(sequence))
       }
       try await waitForRemoval(of: 350, ledger)
-      let listed = await ledger.read(.list(JobFilter(limit: 1_000)))
-      guard case .list(let jobs) = listed else { throw UnexpectedResult(result: listed) }
-      #expect(jobs.map(\.record.id.sequence) == Array((351...400).reversed()))
+      try await #expect(sequences(ledger) == Array(351...400))
     }
     // What is counted is what the file holds, also after a restart.
     try await fixture.withLedger { ledger, _ in
@@ -135,6 +133,43 @@ struct RetentionTests {
       try await waitForRemoval(of: 351, ledger)
       try await #expect(ledger.job(352) != nil)
     }
+  }
+
+  @Test func numberTakesFromTenantsWithMoreThanTheirPartAlone() async throws {
+    var fixture = fixture
+    fixture.configuration.retention.countTerminalMax = 50
+    try await fixture.withLedger { ledger, _ in
+      for sequence in 1...20 as ClosedRange<UInt64> {
+        await ledger.commit(Life.whole(sequence, tenant: "few"))
+      }
+      for sequence in 21...300 as ClosedRange<UInt64> {
+        await ledger.commit(Life.whole(sequence, tenant: "many"))
+      }
+      try await waitForRemoval(of: 270, ledger)
+      try await #expect(sequences(ledger) == Array(1...20) + Array(271...300))
+    }
+  }
+
+  @Test func sizeTakesTheOldestToo() async throws {
+    var fixture = fixture
+    // Ten bodies of four bytes.
+    fixture.configuration.retention.bytesMax = 40
+    try await fixture.withLedger { ledger, _ in
+      for sequence in 1...4 as ClosedRange<UInt64> {
+        await ledger.commit(Life.whole(sequence, tenant: "small"))
+      }
+      for sequence in 5...60 as ClosedRange<UInt64> {
+        await ledger.commit(Life.whole(sequence, tenant: "large"))
+      }
+      try await waitForRemoval(of: 54, ledger)
+      try await #expect(sequences(ledger) == Array(1...4) + Array(55...60))
+    }
+  }
+
+  private func sequences(_ ledger: Ledger) async throws -> [UInt64] {
+    let listed = await ledger.read(.list(JobFilter(limit: 1_000)))
+    guard case .list(let jobs) = listed else { throw UnexpectedResult(result: listed) }
+    return jobs.map(\.record.id.sequence).reversed()
   }
 
   @Test func lateWritesForARemovedJobAreDroppedAndCounted() async throws {

@@ -171,6 +171,9 @@ extension SystemTests {
         for match in text.matches(of: /reason: "([A-Z][A-Z_]+)"/) {
           reasons.insert(String(match.output.1))
         }
+        for match in text.matches(of: /overload\([^;]*?"([A-Z][A-Z_]+)"/) {
+          reasons.insert(String(match.output.1))
+        }
       }
       #expect(reasons.count > 25)
       #expect(reasons.filter { !page.contains("`\($0)`") }.sorted() == [])

@@ -95,6 +95,30 @@ extension SystemTests {
       }
     }
 
+    @Test func tenantFillsItsOwnPartOfTheLedgerAlone() async throws {
+      let configuration = RunningSystem.briskTimes.replacing(
+        "queue:\n", with: "queue:\n  ledger: { tenant_stored_jobs_max: 5 }\n")
+      try await RunningSystem.run(configuration: configuration) { system in
+        try await system.withClient { client in
+          func submit(_ key: String, tenant: String) async throws -> SubmitOutcome {
+            try await client.submit([.make(key: key) { $0.spec.tenant = tenant }])[0]
+          }
+          var ids: [JobID] = []
+          for number in 0..<5 { ids.append(try await submit("k-\(number)", tenant: "full").id) }
+          try await eventually("the end of what was taken") {
+            try await client.status().counters.succeeded == 5
+          }
+          // Their keys keep what has ended from being removed.
+          let refused = CallError(status: try await submit("k-5", tenant: "full").error)
+          #expect(refused?.details.reason == "TENANT_STORED", "\(refused?.message ?? "taken")")
+          #expect(try await !submit("k-5", tenant: "other").hasError)
+
+          #expect(try await client.purge([ids[0]]).allSatisfy { !$0.hasError })
+          try await eventually("room") { try await !submit("k-5", tenant: "full").hasError }
+        }
+      }
+    }
+
     @Test func consumerThatNeverAcknowledgesKeepsNobodyElseWaiting() async throws {
       let configuration = RunningSystem.briskTimes
         .replacing("lease: 2s, attempts_max: 1000", with: "lease: 200ms, attempts_max: 3")

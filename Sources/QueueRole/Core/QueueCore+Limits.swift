@@ -28,6 +28,11 @@ extension QueueCore {
     if admittedBytes + bytes > limits.liveBytesMax {
       return overload("the queue's jobs hold \(admittedBytes) bytes, near the most", "LIVE_BYTES")
     }
+    if fullTenants.contains(name) {
+      return overload(
+        "the ledger keeps as many jobs of tenant \"\(name)\", or bytes of them, as it may: "
+          + "acknowledge outcomes, or have ended jobs purged", "TENANT_STORED")
+    }
     if let tenant = tenants[name] {
       if tenant.jobs >= limits.tenantLiveJobsMax {
         return overload(

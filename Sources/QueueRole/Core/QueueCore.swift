@@ -82,6 +82,7 @@ final class QueueCore {
   var changesUnderWay = 0
   var changedMeanwhile: [JobID: ReadTicket] = [:]
   var acceptsSubmits = true
+  var fullTenants: Set<String> = []
   var counters = Counters()
   var ledgerStatus = LedgerStatus()
   var shellCounters = ShellCounters()
@@ -178,7 +179,9 @@ final class QueueCore {
     case .heard(let peer): workerPeers[peer]?.heardMs = nowMs
     case .read(let ticket, let result): take(ticket, result)
     case .performed(let ticket, let result): take(ticket, result)
-    case .space(let accepts): acceptsSubmits = accepts
+    case .space(let accepts, let full):
+      acceptsSubmits = accepts
+      fullTenants = full
     case .gauges(let status, let shell):
       ledgerStatus = status
       shellCounters = shell

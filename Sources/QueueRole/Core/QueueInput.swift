@@ -77,7 +77,8 @@ enum QueueInput: Sendable {
   /// The end of a `perform` effect.
   case performed(ReadTicket, LedgerTaskResult)
   /// Whether there is enough free space to take in new jobs. Outcomes are recorded regardless.
-  case space(acceptsSubmits: Bool)
+  /// - Parameter fullTenants: those of whom the ledger keeps as much as it may.
+  case space(acceptsSubmits: Bool, fullTenants: Set<String> = [])
   /// The shell's own figures, for status answers.
   case gauges(LedgerStatus, ShellCounters)
   /// The queue itself has not listened for a while, so silence means nothing: leases run for the

@@ -66,6 +66,7 @@ final class QueueLoop {
   private var spaceDueMs: Int64 = 0
   private var retryDueMs: Int64 = 0
   private var acceptsSubmits = true
+  private var fullTenants: Set<String> = []
   var keyWatch: KeyWatch?
   var keysDueMs: Int64 = 0
   var reportedRefusals: UInt64 = 0
@@ -271,15 +272,22 @@ final class QueueLoop {
   /// Now and then, and before anything is admitted: what comes within a second may be more than the
   /// reserve.
   func lookAtSpace() {
-    let accepts = ledger.acceptsSubmits
-    guard accepts != acceptsSubmits else { return }
-    acceptsSubmits = accepts
-    logger.log(
-      level: accepts ? .notice : .error,
-      accepts
-        ? "there is free space again: submits are taken"
-        : "free space is below the reserve: submits are refused")
-    apply(.space(acceptsSubmits: accepts))
+    let (accepts, full) = (ledger.acceptsSubmits, ledger.fullTenants)
+    guard accepts != acceptsSubmits || full != fullTenants else { return }
+    if accepts != acceptsSubmits {
+      logger.log(
+        level: accepts ? .notice : .error,
+        accepts
+          ? "there is free space again: submits are taken"
+          : "free space is below the reserve: submits are refused")
+    }
+    for tenant in full.subtracting(fullTenants) {
+      logger.warning(
+        "as many jobs are kept as may be: submits of this tenant are refused",
+        metadata: ["tenant": "\(tenant)"])
+    }
+    (acceptsSubmits, fullTenants) = (accepts, full)
+    apply(.space(acceptsSubmits: accepts, fullTenants: full))
   }
 
   /// All that was taken in is answered; then the calls that still wait are told to come back, and

@@ -117,6 +117,18 @@ import Testing
     _ = try queue.submit(NewJob())
   }
 
+  @Test func tenantOfWhomEnoughIsKeptMaySubmitNoMoreAndTheOthersMay() throws {
+    let queue = CoreHarness()
+    queue.send(.space(acceptsSubmits: true, fullTenants: ["t"]))
+    let refused = try queue.submitted([.valid(NewJob(tenant: "t"))])[0]
+    #expect(refused.error.code == StatusCode.resourceExhausted.rawValue)
+    #expect(refused.error.details.reason == "TENANT_STORED")
+    #expect(refused.error.details.retryAfterMs == 1_000)
+    _ = try queue.submit(NewJob(tenant: "u"))
+    queue.send(.space(acceptsSubmits: true, fullTenants: []))
+    _ = try queue.submit(NewJob(tenant: "t"))
+  }
+
   @Test func largeBodyIsWrittenInChunksBeforeItsJob() throws {
     let queue = CoreHarness { $0.bodyChunkBytes = 4 }
     let large = try queue.submit(NewJob(bytes: 9))

@@ -38,6 +38,7 @@ final class QueueProcess {
   private var attention: Attention
   private var wakeMs: Int64?
   private var acceptsSubmits = true
+  private var fullTenants: Set<String> = []
   var readerFreeMs: Int64 = 0
   var draw: Draw
   var ages: AgeClock
@@ -136,9 +137,9 @@ final class QueueProcess {
     }
     inbox.removeFirst(taken)
     if let wakeMs = core.nextWakeMs, wakeMs <= world.nowMs { apply(.tick) }
-    if host.hasSpace != acceptsSubmits {
-      acceptsSubmits = host.hasSpace
-      apply(.space(acceptsSubmits: acceptsSubmits))
+    if host.hasSpace != acceptsSubmits || ledger.fullTenants != fullTenants {
+      (acceptsSubmits, fullTenants) = (host.hasSpace, ledger.fullTenants)
+      apply(.space(acceptsSubmits: acceptsSubmits, fullTenants: fullTenants))
     }
     commitAndSend()
     scheduleWake()

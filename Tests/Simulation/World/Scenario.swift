@@ -115,6 +115,8 @@ struct Scenario {
     if faults.contains(.retention) {
       configuration.ledger.retention.countTerminalMax = 6
       configuration.ledger.retention.ageTerminalMs = 5_000
+      configuration.ledger.retention.bytesMax = 1_500
+      configuration.ledger.tenantStoredJobsMax = 30
     }
     return configuration
   }

@@ -40,6 +40,8 @@ final class SimulatedLedger {
     if transaction.bytes > 0 { try writer.commit(transaction, nowMs: nowMs) }
   }
 
+  var fullTenants: Set<String> { writer.fullTenants }
+
   func read(_ read: LedgerRead) -> LedgerReadResult { reader.answer(read) }
 
   func checkpoint(truncating: Bool) throws { _ = try writer.checkpoint(truncating: truncating) }
@@ -62,9 +64,9 @@ final class SimulatedLedger {
   }
 
   func integrityProblems() throws -> [String] {
-    let lines = try writer.queue.writeWithoutTransaction {
-      try String.fetchAll($0, sql: "PRAGMA integrity_check")
+    try writer.queue.writeWithoutTransaction { database in
+      let lines = try String.fetchAll(database, sql: "PRAGMA integrity_check")
+      return lines == ["ok"] ? try String.fetchAll(database, sql: LedgerCheck.tenants) : lines
     }
-    return lines == ["ok"] ? [] : lines
   }
 }
