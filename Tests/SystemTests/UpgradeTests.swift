@@ -32,6 +32,40 @@ extension SystemTests {
       #expect(try await sqlite.waitForExit() == .status(0), "\(sqlite.text(of: .error))")
     }
 
+    /// A worker that is newer than its queue, and a queue that is newer, or older, than its worker.
+    @Test(arguments: [
+      ([.peer: 2], "protocol version 2 is not spoken here; supported versions: 1 to 1"),
+      ([.peer: 2, .queue: 2], "speaks protocol version 2, this side 1"),
+      ([.peer: 0, .queue: 0], "speaks protocol version 0, this side 1"),
+    ] as [([VersionRelay.Side: UInt8], String)])
+    func workerOfAnotherVersionIsRefusedInASentenceAndServedOnceItIsNot(
+      _ versions: [VersionRelay.Side: UInt8], _ sentence: String
+    ) async throws {
+      try await RunningSystem.run { system in
+        try await system.withClient { client in
+          let relay = try VersionRelay(to: system.workersEndpoint, speaking: versions)
+          let worker = try system.start(
+            "w1",
+            [
+              "worker", "--config", system.folder.path("rerankd.yaml"), "--queue",
+              "\(relay.endpoint)", "--id", "w1",
+            ])
+          try await eventually("the reason in the worker's log", timeout: .seconds(30)) {
+            worker.text(of: .error).contains(sentence)
+          }
+          #expect(worker.exit == nil)
+          #expect(try await client.workers().map(\.workerID) == ["w0"])
+          // The other worker goes on.
+          #expect(try await client.rerank(.make()).ranking == [0, 1])
+
+          relay.passUnchanged()
+          try await eventually("the worker, after one side's upgrade", timeout: .seconds(60)) {
+            try await client.workers().count == 2
+          }
+        }
+      }
+    }
+
     @Test func ledgerOfTheFirstMigrationGoesOnWithEveryJob() async throws {
       let system = try RunningSystem()
       try await writeLedger(system)
