@@ -24,7 +24,7 @@ struct MeasureCommand: AsyncParsableCommand {
   @Option(help: "Ended jobs that the ledger keeps.")
   var retentionJobs = 5_000
 
-  @Flag(help: "Instead, run many jobs through rerankd alone and watch its memory.")
+  @Flag(help: "Instead, run many jobs through rerankd alone and watch what it uses.")
   var soak = false
 
   @Option(help: "Jobs of the soak.")

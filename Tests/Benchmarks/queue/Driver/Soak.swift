@@ -1,6 +1,7 @@
 import Foundation
 
-/// Runs many jobs and watches the memory of the queue: it must not grow with what has passed.
+/// Runs many jobs and watches memory, descriptors and the ledger's size, which must not grow with
+/// what has passed, and latencies beside them.
 struct Soak: Sendable {
   static let inFlight = 512
   static let sampleJobs = 100_000
@@ -36,13 +37,20 @@ struct Soak: Sendable {
     var samples: [Report.Soak.Sample] = []
     let start = monotonicNanoseconds()
     for target in stride(from: Self.sampleJobs, through: jobs, by: Self.sampleJobs) {
+      recorder.begin()
       while recorder.total < target { try await Task.sleep(for: .milliseconds(20)) }
+      let figures = recorder.end()
+      let ledger = try await server.ledgerFigures()
       let queue = try ProcessUsage.read(server.queue.processID)
       let worker = try ProcessUsage.read(server.worker.processID)
       let sample = Report.Soak.Sample(
         jobs: target, seconds: Double(monotonicNanoseconds() - start) / 1e9,
+        p50Milliseconds: figures.lifecycleLatency.milliseconds(atShare: 0.5) ?? 0,
+        p99Milliseconds: figures.lifecycleLatency.milliseconds(atShare: 0.99) ?? 0,
         queueMiB: Measurement.mebibytes(queue.residentBytes),
-        workerMiB: Measurement.mebibytes(worker.residentBytes))
+        workerMiB: Measurement.mebibytes(worker.residentBytes),
+        queueFiles: queue.openFiles, workerFiles: worker.openFiles,
+        ledgerMiB: ledger.fileMiB + ledger.walMiB)
       samples.append(sample)
       let line = "\(target) jobs: queue \(Int(sample.queueMiB)) MiB\n"
       FileHandle.standardError.write(Data(line.utf8))

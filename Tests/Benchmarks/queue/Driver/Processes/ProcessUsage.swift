@@ -5,6 +5,8 @@ import Glibc
 struct ProcessUsage: Sendable {
   var cpuSeconds: Double
   var residentBytes: Int
+  /// Descriptors: files, sockets and whatever else.
+  var openFiles: Int
 
   /// - Throws: ``BenchmarkError`` when the process is gone.
   static func read(_ processID: pid_t) throws -> ProcessUsage {
@@ -16,9 +18,11 @@ struct ProcessUsage: Sendable {
     let fields = line[line.index(after: nameEnd)...].split(separator: " ")
     func field(_ number: Int) -> Double { Double(fields[number - 3]) ?? 0 }
     guard fields.count > 21 else { throw BenchmarkError("\(path) has \(fields.count) fields") }
+    let files = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd")
+    guard let files else { throw BenchmarkError("/proc/\(processID)/fd cannot be read") }
     let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
     return ProcessUsage(
       cpuSeconds: (field(14) + field(15)) / ticks,
-      residentBytes: Int(field(24)) * Int(sysconf(Int32(_SC_PAGESIZE))))
+      residentBytes: Int(field(24)) * Int(sysconf(Int32(_SC_PAGESIZE))), openFiles: files.count)
   }
 }

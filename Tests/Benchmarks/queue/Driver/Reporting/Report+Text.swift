@@ -86,11 +86,17 @@ extension Report {
 
   private var soakText: String? {
     guard let soak else { return nil }
-    var table = TextTable(["jobs", "seconds", "queue RSS", "worker RSS"])
+    var table = TextTable([
+      "jobs", "seconds", "p50", "p99", "queue RSS", "worker RSS", "queue files", "worker files",
+      "ledger",
+    ])
     for sample in soak.samples {
       table.add([
-        "\(sample.jobs)", Self.fixed(sample.seconds, 1), "\(Self.fixed(sample.queueMiB, 1)) MiB",
-        "\(Self.fixed(sample.workerMiB, 1)) MiB",
+        "\(sample.jobs)", Self.fixed(sample.seconds, 1),
+        Self.milliseconds(sample.p50Milliseconds), Self.milliseconds(sample.p99Milliseconds),
+        "\(Self.fixed(sample.queueMiB, 1)) MiB", "\(Self.fixed(sample.workerMiB, 1)) MiB",
+        "\(sample.queueFiles)", "\(sample.workerFiles)",
+        "\(Self.fixed(sample.ledgerMiB, 1)) MiB",
       ])
     }
     return """

@@ -47,8 +47,16 @@ struct Report: Codable, Sendable {
     struct Sample: Codable, Sendable {
       var jobs: Int
       var seconds: Double
+      /// Of the lifecycles since the sample before, from submit to reply.
+      var p50Milliseconds: Double
+      var p99Milliseconds: Double
       var queueMiB: Double
       var workerMiB: Double
+      /// Open descriptors.
+      var queueFiles: Int
+      var workerFiles: Int
+      /// The ledger's file and its log.
+      var ledgerMiB: Double
     }
 
     var samples: [Sample]
