@@ -137,8 +137,22 @@ extension QueueCore {
       refuseWaiting(of: backend)
     } else {
       open(backend)
+      endWaits(for: backend)
     }
     effects.append(.answer(call, SetBackendPausedResponse()))
+  }
+
+  /// Jobs that failed on it may wait for as long as it had asked for, hours even. Who resumes it says
+  /// that it can be asked again now.
+  private func endWaits(for backend: Backend) {
+    let waiting = jobs.values.filter {
+      guard case .delayed = $0.phase else { return false }
+      return $0.model.backend === backend && $0.record.state.attempt > 0
+    }
+    for job in waiting.sorted(by: { $0.id < $1.id }) {
+      makeReady(job, sinceMs: nowMs)
+      change(job)
+    }
   }
 
   func status(of backend: Backend) -> BackendStatus {

@@ -242,6 +242,27 @@ extension CoreHarness {
     #expect(try queue.hub().state == .open)
   }
 
+  @Test func resumingEndsTheWaitsOfTheJobsThatFailedOnIt() throws {
+    let queue = CoreHarness.withHub()
+    let worker = queue.attach(models: ["m1", "m2"])
+    let lease = try job(queue)
+    let elsewhere = try job(queue, "m2")
+    let later = try queue.submit(NewJob(notBeforeMs: 60_000))
+    queue.ask(worker.call, 1, for: lease)
+    queue.report(worker.call, 1, .rateLimited, retryAfterMs: 600_000)
+    for failed in [lease, elsewhere] {
+      queue.fail(worker.call, failed, retryAfterMs: 600_000)
+      #expect(queue.state(failed.job)?.state == .delayed)
+    }
+    queue.restart()
+    queue.attach(models: ["m1", "m2"])
+    let effects = queue.send(.setBackendPaused(queue.call(), backend: "hub", false))
+    #expect(effects.assigned.map(\.job) == [lease.job])
+    // One that was to wait before its first attempt, or for another backend, waits.
+    #expect(queue.state(later)?.state == .delayed)
+    #expect(queue.state(elsewhere.job)?.state == .delayed)
+  }
+
   @Test func jobGivenBackByAnOpenBackendRestsForAMoment() throws {
     let queue = CoreHarness.withHub()
     let worker = queue.attach()
