@@ -66,7 +66,7 @@ public final class FakeHub: Sendable {
   }
 
   public init(models: [String] = ["fake-reranker"], fallback: Answer = .scores) throws {
-    let listening = try LoopbackListener()
+    let listening = try LoopbackSocket.listening()
     listener = listening.descriptor
     port = listening.port
     self.models = models
