@@ -29,12 +29,20 @@ struct RunningGateway {
     _ path: String, json: String? = nil, method: String? = nil, headers: [String] = [],
     options: [String] = []
   ) -> [String] {
+    Self.arguments(
+      url: baseURL + path, json: json, method: method, headers: headers, options: options)
+  }
+
+  static func arguments(
+    url: String, json: String? = nil, method: String? = nil, headers: [String] = [],
+    options: [String] = []
+  ) -> [String] {
     var arguments = ["--silent", "--show-error", "--max-time", "90"] + options
-    arguments += ["--write-out", "\n%{http_code}", "-H", "Authorization: Bearer \(Self.token)"]
+    arguments += ["--write-out", "\n%{http_code}", "-H", "Authorization: Bearer \(token)"]
     for header in headers { arguments += ["-H", header] }
     if let json { arguments += ["-H", "Content-Type: application/json", "-d", json] }
     if let method { arguments += ["-X", method] }
-    return arguments + [baseURL + path]
+    return arguments + [url]
   }
 
   func curl(
@@ -64,8 +72,12 @@ struct RunningGateway {
 extension RunningSystem {
   /// Starts a gateway that lets ``RunningGateway/token`` and the operator's in, and returns when it
   /// listens.
+  ///
+  /// - Parameter port: 0 takes a free one.
+  @discardableResult
   func startGateway(
-    _ name: String = "gateway", tenant: String = "default", queues: [String]? = nil
+    _ name: String = "gateway", tenant: String = "default", queues: [String]? = nil,
+    port: UInt16 = 0
   ) async throws -> RunningGateway {
     let hash = try ChildProcess(
       "/bin/sh",
@@ -84,8 +96,8 @@ extension RunningSystem {
     let process = try start(
       name,
       [
-        "gateway", "--config", folder.path("rerankd.yaml"), "--listen", "127.0.0.1:0",
-        "--token-file", folder.path("tokens"),
+        "gateway", "--config", folder.path("rerankd.yaml"), "--listen",
+        "127.0.0.1:\(port)", "--token-file", folder.path("tokens"),
       ] + (queues ?? [producersEndpoint]).flatMap { ["--queue", $0] })
     let line = try await process.line(containing: "listening on", on: .error)
     guard let port = line.split(separator: ":").last.flatMap({ Int($0) }) else {

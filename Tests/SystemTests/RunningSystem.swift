@@ -151,6 +151,16 @@ final class RunningSystem: Sendable {
     }
   }
 
+  /// By SIGTERM, as a service manager does.
+  func end(_ name: String) async throws {
+    let process = try process(name)
+    process.signal(SIGTERM)
+    let exit = try await process.waitForExit(timeout: .seconds(60))
+    guard exit == .status(0) else {
+      throw BrokenPromise("\(name) was asked to end, and ended with \(exit)")
+    }
+  }
+
   var lastLogLines: String {
     state.withLock(\.processes).suffix(8).map { name, process in
       let lines = process.text(of: .error).split(separator: "\n").suffix(20)

@@ -1,0 +1,132 @@
+import RerankdClient
+import RerankdProtocol
+import TestSupport
+
+extension JobHistory {
+  /// Holds the ledger to what everybody was told, once everything has ended: each acknowledged job is
+  /// there and ended once, nobody was told anything else, and there is no job that nobody sent.
+  ///
+  /// - Parameter ends: how jobs may have ended, where they had time and attempts enough.
+  /// - Returns: how many jobs there are.
+  /// - Throws: ``BrokenPromise`` with everything that is wrong.
+  @discardableResult
+  func verify(
+    against client: QueueClient, ends: Set<JobState> = [.succeeded]
+  ) async throws -> Int {
+    let record = record
+    var problems: [String] = []
+    var ids: [String: UInt64] = [:]
+    for listed in try await listing(client) {
+      let key = listed.spec.idempotencyKey
+      guard let sent = record.sent[key] else {
+        problems.append("job \(listed.jobID), \"\(key)\", was sent by nobody")
+        continue
+      }
+      if let other = ids.updateValue(listed.jobID, forKey: key) {
+        problems.append("\(key) is job \(other) and job \(listed.jobID)")
+      }
+      let job = try await whole(JobID(rawValue: listed.jobID), sent, client)
+      problems += Self.problems(of: job, sent, ends).map { "\(key), job \(job.jobID): \($0)" }
+      problems += differences(job, key, record).map { "\(key), job \(job.jobID): \($0)" }
+    }
+    for (key, id) in record.acknowledged where ids[key] != id {
+      problems.append("\(key) was acknowledged as job \(id), and is not in the ledger")
+    }
+    for id in record.delivered.keys where !ids.values.contains(id) {
+      problems.append("job \(id) was delivered, and is not in the ledger")
+    }
+    for key in record.answered.keys where ids[key] == nil {
+      problems.append("\(key) was answered, and is not in the ledger")
+    }
+    guard problems.isEmpty else {
+      throw BrokenPromise(
+        "\(problems.count) problems:\n" + problems.prefix(50).joined(separator: "\n"))
+    }
+    return ids.count
+  }
+
+  /// Every job, without its attempts.
+  private func listing(_ client: QueueClient) async throws -> [JobDetails] {
+    var request = ListJobsRequest()
+    request.limit = 1_000
+    var jobs: [JobDetails] = []
+    repeat {
+      let page = try await client.jobs(request)
+      jobs += page.jobs
+      request.beforeJobID = page.nextBeforeJobID
+    } while request.beforeJobID != 0
+    return jobs
+  }
+
+  /// The last acknowledgements of deliveries may still be on their way.
+  private func whole(
+    _ id: JobID, _ sent: Sent, _ client: QueueClient
+  ) async throws -> JobDetails {
+    if !sent.channel.isEmpty {
+      try await eventually("the acknowledgement of job \(id)") {
+        try await client.job(id).delivery == .acknowledged
+      }
+    }
+    return try await client.job(id, withAttempts: true)
+  }
+
+  /// What is wrong with a job by itself.
+  private static func problems(
+    of job: JobDetails, _ sent: Sent, _ ends: Set<JobState>
+  ) -> [String] {
+    let outcome = job.outcome
+    guard job.state.isTerminal, ends.contains(job.state) else {
+      return ["it is \(job.state): \(outcome.error.message); \(job.attemptRecords)"]
+    }
+    var problems: [String] = []
+    func require(_ holds: Bool, _ problem: @autoclosure () -> String) {
+      if !holds { problems.append(problem()) }
+    }
+    require(outcome.jobID == job.jobID && outcome.state == job.state, "its outcome is \(outcome)")
+    require(outcome.attempts == job.attempts, "\(job.attempts) attempts, and \(outcome.attempts)")
+
+    let attempts = job.attemptRecords.sorted { $0.attempt < $1.attempt }
+    let ofEach = Dictionary(grouping: attempts, by: \.end).mapValues(\.count)
+    let succeeded = ofEach[.succeeded] ?? 0
+    let lost = ofEach[.lost] ?? 0
+    require(
+      attempts.map(\.attempt) == Array(1..<job.attempts + 1),
+      "of \(job.attempts) attempts there are \(attempts.map(\.attempt))")
+    require(
+      succeeded == (job.state == .succeeded ? 1 : 0)
+        && (succeeded == 0 || attempts.last?.end == .succeeded),
+      "its attempts ended as \(attempts.map(\.end))")
+    require(
+      job.attemptsSpent <= job.spec.maxAttempts
+        && job.attemptsSpent <= succeeded + lost + (ofEach[.failed] ?? 0)
+        && job.attemptsSpent >= succeeded,
+      "\(job.attemptsSpent) attempts of \(job.spec.maxAttempts) were spent by \(ofEach)")
+    require(job.workersLost <= lost, "\(job.workersLost) workers were lost in \(lost) attempts")
+
+    guard job.state == .succeeded else { return problems }
+    let results = (try? outcome.rankedResult().results) ?? []
+    require(
+      results.map(\.index).sorted() == (0..<UInt32(sent.documents)).map(\.self),
+      "of \(sent.documents) documents it ranks \(results.map(\.index))")
+    require(
+      zip(results, results.dropFirst()).allSatisfy { $0.relevanceScore >= $1.relevanceScore },
+      "its scores are \(results.map(\.relevanceScore))")
+    return problems
+  }
+
+  /// What somebody was told otherwise, or was not told.
+  private func differences(_ job: JobDetails, _ key: String, _ record: Record) -> [String] {
+    var problems: [String] = []
+    let ranking = (try? job.outcome.rankedResult().results) ?? []
+    if let delivered = record.delivered[job.jobID], delivered != job.outcome {
+      problems.append("it was delivered as \(delivered), and is \(job.outcome)")
+    }
+    for told in [record.printed[job.jobID], record.answered[key]] {
+      if let told, told != ranking { problems.append("told as \(told), and is \(ranking)") }
+    }
+    if record.sent[key]?.channel != "", !record.isTold(job.jobID) {
+      problems.append("its outcome was acknowledged, and nobody saw it")
+    }
+    return problems
+  }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import RerankdClient
+import RerankdProtocol
+import Synchronization
+
+/// What producers and consumers sent and were told while things broke around them. Each of them notes
+/// it here, and in the end ``verify(against:)`` holds the ledger to it.
+///
+/// Every job has a key of its own. What is wrong by itself, two ids of one key or two outcomes of one
+/// job, is thrown at once.
+final class JobHistory: Sendable {
+  /// A job that may be in the ledger, for it was sent.
+  struct Sent {
+    var documents: Int
+    /// Empty: nobody is told the outcome.
+    var channel: String
+  }
+
+  struct Record {
+    var sent: [String: Sent] = [:]
+    /// Key → id, of every job that the queue said it has.
+    var acknowledged: [String: UInt64] = [:]
+    /// Id → outcome, of every delivery.
+    var delivered: [UInt64: JobOutcome] = [:]
+    /// Id → ranking, as a consumer that was killed had printed it before it acknowledged.
+    var printed: [UInt64: [RankedDocument]] = [:]
+    /// Key → ranking, as HTTP clients were answered.
+    var answered: [String: [RankedDocument]] = [:]
+    var resubmissions = 0
+    var redeliveries = 0
+
+    func isTold(_ id: UInt64) -> Bool { delivered[id] != nil || printed[id] != nil }
+  }
+
+  private let state = Mutex(Record())
+
+  var record: Record { state.withLock { $0 } }
+
+  /// Acknowledged jobs whose outcome has not come.
+  var outstanding: Int {
+    state.withLock { record in
+      record.acknowledged.count { record.sent[$0.key]?.channel != "" && !record.isTold($0.value) }
+    }
+  }
+
+  /// Outcomes and answers that came.
+  var toldCount: Int {
+    state.withLock { $0.delivered.count + $0.answered.count }
+  }
+
+  // MARK: Producers
+
+  /// To be noted before the job is sent: whatever becomes of the call, the job may be there.
+  func willSend(_ key: String, documents: Int, channel: String = "") {
+    state.withLock { $0.sent[key] = Sent(documents: documents, channel: channel) }
+  }
+
+  func noteResubmission() {
+    state.withLock { $0.resubmissions += 1 }
+  }
+
+  func note(_ outcomes: [SubmitOutcome], of keys: [String]) throws {
+    try state.withLock { record in
+      for (key, outcome) in zip(keys, outcomes) {
+        guard !outcome.hasError else {
+          throw BrokenPromise("\(key) was refused: \(outcome.error.message)")
+        }
+        let former = record.acknowledged.updateValue(outcome.jobID, forKey: key)
+        guard former == nil || former == outcome.jobID else {
+          throw BrokenPromise("\(key) is job \(former ?? 0) and job \(outcome.jobID)")
+        }
+      }
+    }
+  }
+
+  func note(answer ranking: [RankedDocument], of key: String) {
+    state.withLock { $0.answered[key] = ranking }
+  }
+
+  // MARK: Consumers
+
+  /// - Throws: where it is another outcome than the job's former deliveries had.
+  func note(_ outcome: JobOutcome) throws {
+    try state.withLock { record in
+      let former = record.delivered.updateValue(outcome, forKey: outcome.jobID)
+      guard let former else { return }
+      record.redeliveries += 1
+      guard former == outcome else {
+        throw BrokenPromise(
+          "job \(outcome.jobID) was delivered as \(former) and then as \(outcome)")
+      }
+    }
+  }
+
+  func note(printed ranking: [RankedDocument], of id: UInt64) {
+    state.withLock { record in
+      if record.isTold(id) { record.redeliveries += 1 }
+      record.printed[id] = ranking
+    }
+  }
+}
+
+struct BrokenPromise: Error, CustomStringConvertible {
+  var description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}
