@@ -113,7 +113,8 @@ extension AuthorizedKey {
       if word.hasPrefix("#") { break }
       guard word.hasPrefix("tenant="), tenants == nil else {
         throw AccessKeysError(
-          .content, "\"\(word.prefix(64))\" is not understood; expected tenant=… once, or a comment")
+          .content, "\"\(word.prefix(64))\" is not understood; expected tenant=… once, or a comment"
+        )
       }
       tenants = try TenantScope(list: word.dropFirst("tenant=".count))
     }

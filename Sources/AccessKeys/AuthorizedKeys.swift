@@ -31,7 +31,8 @@ public struct AuthorizedKeys: Sendable, Equatable {
 
   /// - Throws: `AccessKeysError` that names the line.
   public init(text: String, keysMax: Int) throws(AccessKeysError) {
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    {
       do throws(AccessKeysError) {
         guard let key = try AuthorizedKey(line: line) else { continue }
         guard keys.count < keysMax else {

@@ -22,7 +22,8 @@ public struct AuthorizedKeysFile: Sendable {
   }
 
   /// - Throws: `AccessKeysError` that names the file, and the line of what is wrong in it.
-  public func read() throws(AccessKeysError) -> (version: GuardedFile.Version, keys: AuthorizedKeys) {
+  public func read() throws(AccessKeysError) -> (version: GuardedFile.Version, keys: AuthorizedKeys)
+  {
     let (version, text) = try reporting { () throws(GuardedFileError) in try file.read() }
     return (version, try parsed(text))
   }

@@ -13,7 +13,8 @@ public enum SecretKeyFile {
     }
     do {
       let words = text.split(whereSeparator: \.isWhitespace)
-      return try CurveKeyPair(secretKey: CurveSecretKey(z85: words.count == 1 ? String(words[0]) : ""))
+      let word = words.count == 1 ? String(words[0]) : ""
+      return try CurveKeyPair(secretKey: CurveSecretKey(z85: word))
     } catch {
       throw AccessKeysError(
         .content, "the secret key file \(path) holds no secret key", underlying: error)

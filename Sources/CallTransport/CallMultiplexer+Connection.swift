@@ -101,7 +101,8 @@ extension CallMultiplexer {
     let actions = expired.flatMap { callID in
       // Who waits for a queue that is away learns so, whichever time is over first.
       let isSent = isUp || calls[callID]?.hasBegun == true
-      return fail(callID, isSent ? CallError(.deadlineExceeded, "the call's time is over") : noQueue)
+      let isOver = CallError(.deadlineExceeded, "the call's time is over")
+      return fail(callID, isSent ? isOver : noQueue)
     }
     earliestDeadline = calls.values.compactMap(\.deadline).min() ?? .seconds(Int64.max)
     return actions

@@ -82,7 +82,8 @@ final class LedgerTasks: Sendable {
         .configuration, "there is no folder for backups: name one, as queue.ledger.backup.folder")
     }
     let folder = BackupFolder(path: folderPath, shard: shard)
-    let path = try name.map { name throws(LedgerError) in try folder.file(named: name) }
+    let path =
+      try name.map { name throws(LedgerError) in try folder.file(named: name) }
       ?? folder.file(atMs: clock.nowMs)
     try folder.prepare(bytes: LedgerFile.size(self.path) + configuration.freeBytesReserve)
     let start = DispatchTime.now().uptimeNanoseconds

@@ -44,8 +44,9 @@ extension DaemonConfiguration {
   package func inspect(environment: [String: String]) -> [ConfigurationFinding] {
     var findings: [ConfigurationFinding] = []
     for setting in settings {
-      guard let value = setting.value, let problem = Self.problem(
-        ofKey: Self.withoutNumbers(setting.key), value, environment)
+      guard let value = setting.value,
+        let problem = Self.problem(
+          ofKey: Self.withoutNumbers(setting.key), value, environment)
       else { continue }
       findings.append(
         ConfigurationFinding(

@@ -48,7 +48,8 @@ final class ConfigurationReading {
 
   /// What holds where nothing was said.
   func record(defaultOf key: String, _ value: String?) {
-    guard let position = positions[key], settings[position].origin == .builtInDefault else { return }
+    guard let position = positions[key], settings[position].origin == .builtInDefault
+    else { return }
     settings[position].value = value
   }
 

@@ -98,7 +98,8 @@ final class ConfigurationSection {
     else {
       throw wrong(
         key, place,
-        "expected a size from \(range.lowerBound) to \(range.upperBound) bytes, such as 64KiB, 16MiB")
+        "expected a size from \(range.lowerBound) to \(range.upperBound) bytes, such as 64KiB, 16MiB"
+      )
     }
     return value
   }

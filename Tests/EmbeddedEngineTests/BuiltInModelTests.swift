@@ -170,7 +170,9 @@ import Tokenization
     let bytes = try damaged { bytes in
       let logit = try #require(bytes.prefix(10_000).firstRange(of: Array("\"logit\": ".utf8)))
       let digit = try #require(
-        bytes[logit.upperBound...].firstIndex { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+        bytes[logit.upperBound...].firstIndex {
+          (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+        })
       bytes[digit] = bytes[digit] == UInt8(ascii: "9") ? UInt8(ascii: "8") : bytes[digit] + 1
     }
     let error = try #require(try loadingError(bytes))

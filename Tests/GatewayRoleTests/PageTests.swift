@@ -68,7 +68,9 @@ import Testing
       // The client follows.
       let entrance = try await gateway.send(.GET, "/ui")
       #expect(entrance.headers.first(name: "content-type") == "text/html; charset=utf-8")
-      for path in ["/ui/nothing.js", "/ui/../tokens", "/ui/api", "/ui/api/control/PurgeJobs", "/uix"] {
+      for path in [
+        "/ui/nothing.js", "/ui/../tokens", "/ui/api", "/ui/api/control/PurgeJobs", "/uix",
+      ] {
         #expect(try await gateway.send(.GET, path).status == 404, "\(path)")
       }
       #expect(try await gateway.send(.POST, "/ui/").status == 405)
@@ -91,7 +93,9 @@ import Testing
   /// DNS rebinding: a foreign name that leads to this machine.
   @Test func anOpenGatewayAnswersToItsOwnNamesAlone() async throws {
     try await RunningGateway.run { gateway in
-      for host in ["evil.example", "evil.example:\(gateway.port)", "127.0.0.1.evil.example", "10.0.0.1"] {
+      for host in [
+        "evil.example", "evil.example:\(gateway.port)", "127.0.0.1.evil.example", "10.0.0.1",
+      ] {
         let reply = try await gateway.send(.GET, "/ui/api/status", headers: [("Host", host)])
         #expect(reply.status == 403, "\(host)")
         #expect(try reply.error()["code"] as? String == "foreign_page")

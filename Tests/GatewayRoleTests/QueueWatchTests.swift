@@ -78,7 +78,8 @@ import Testing
   @Test func countersGrowOnWhenAQueueStartsAnew() throws {
     var history = QueueHistory(queueCount: 1, span: .seconds(600))
     for (time, sight) in [
-      sight(succeeded: 100), sight(succeeded: 110), sight(succeeded: 110, error: .init(.unavailable, "")),
+      sight(succeeded: 100), sight(succeeded: 110),
+      sight(succeeded: 110, error: .init(.unavailable, "")),
       sight(epoch: 2, succeeded: 4), sight(epoch: 2, succeeded: 5),
     ].enumerated() {
       history.add([sight], atUnixMs: Int64(time))
@@ -90,7 +91,10 @@ import Testing
     var history = QueueHistory(queueCount: 2, span: .seconds(600))
     history.add([sight(succeeded: 5, ready: 1), sight(succeeded: 50, ready: 2)], atUnixMs: 0)
     history.add(
-      [sight(succeeded: 6, ready: 3), sight(succeeded: 50, ready: 2, error: .init(.unavailable, ""))],
+      [
+        sight(succeeded: 6, ready: 3),
+        sight(succeeded: 50, ready: 2, error: .init(.unavailable, "")),
+      ],
       atUnixMs: 1)
     #expect(try column("ready", history) == [3, 5])
     #expect(try column("succeeded", history) == [0, 1])
@@ -121,7 +125,9 @@ import Testing
     var worker = WorkerInfo()
     worker.workerID = "w-1"
     queue.attach(worker)
-    try await RunningGateway.run(operated: [queue], configure: { $0.pageStatusPeriod = .nanoseconds(1) }) {
+    try await RunningGateway.run(
+      operated: [queue], configure: { $0.pageStatusPeriod = .nanoseconds(1) }
+    ) {
       gateway in
       func rows(_ reply: RunningGateway.Reply) throws -> [Int] {
         let history = try #require(try reply.json()["history"] as? [String: Any])

@@ -53,7 +53,8 @@ import Testing
     #expect(secret.problem(mode: 0o444, owner: 0, user: 1_000)?.mend == "chmod o=")
   }
 
-  @Test(arguments: [(0o644, true), (0o600, true), (0o664, false), (0o646, false)] as [(mode_t, Bool)])
+  @Test(
+    arguments: [(0o644, true), (0o600, true), (0o664, false), (0o646, false)] as [(mode_t, Bool)])
   func listIsReadableButForItsOwnerToWrite(mode: mode_t, isRight: Bool) throws {
     #expect(code(try file(.allowList, mode)) == (isRight ? nil : .permissions))
   }

@@ -90,14 +90,16 @@ import Testing
   }
 
   @Test func emptyNamesTakeWhatThereIs() throws {
-    guard case .scaleWorkers(_, supervisorID: nil, workers: 3) =
-      try input(.scaleWorkers, ScaleWorkersRequest.with { $0.workers = 3 })
+    guard
+      case .scaleWorkers(_, supervisorID: nil, workers: 3) =
+        try input(.scaleWorkers, ScaleWorkersRequest.with { $0.workers = 3 })
     else {
       Issue.record("no scaling")
       return
     }
-    guard case .ledgerTask(_, .backUp(name: nil, keeping: nil)) =
-      try input(.backUpLedger, BackUpLedgerRequest())
+    guard
+      case .ledgerTask(_, .backUp(name: nil, keeping: nil)) =
+        try input(.backUpLedger, BackUpLedgerRequest())
     else {
       Issue.record("no backup")
       return

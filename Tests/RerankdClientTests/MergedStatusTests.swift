@@ -23,7 +23,11 @@ import Testing
   @Test func jobsAndCountersAreAddedUp() {
     var second = status(1, ready: 5)
     second.ledger.acceptsSubmits = false
-    second.models[0].priorities = [.with { $0.priority = 2; $0.ready = 5 }]
+    second.models[0].priorities = [
+      .with {
+        $0.priority = 2; $0.ready = 5
+      }
+    ]
     let merged = StatusResponse.merged([status(0, ready: 2), second])
     #expect(merged.models.count == 1)
     #expect(merged.models[0].ready == 7)

@@ -108,7 +108,8 @@ import WorkerRole
     let found = problems(
       "", environment: ["RERANKD_QUEUE__SHARD": "x", "RERANKD_QUEUE__SHARDS": "1"],
       flags: [FlagValue("--lanes", for: "worker.lanes", "0")])
-    #expect(Set(found.map(\.place)) == ["RERANKD_QUEUE__SHARD", "RERANKD_QUEUE__SHARDS", "--lanes"])
+    let places = ["RERANKD_QUEUE__SHARD", "RERANKD_QUEUE__SHARDS", "--lanes"]
+    #expect(Set(found.map(\.place)) == Set(places))
   }
 
   @Test func aModelOfABackendWithProblemsIsNotToBlame() {

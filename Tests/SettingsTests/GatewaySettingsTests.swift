@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct GatewaySettingsTests {
   private func gateway(_ lines: String) throws -> GatewayConfiguration {
-    try DaemonConfiguration(file: "r.yaml", text: "models: [{ name: m }]\ngateway:\n" + lines).gateway
+    let text = "models: [{ name: m }]\ngateway:\n" + lines
+    return try DaemonConfiguration(file: "r.yaml", text: text).gateway
   }
 
   @Test func everyKeyIsRead() throws {

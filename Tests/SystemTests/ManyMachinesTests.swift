@@ -174,7 +174,8 @@ extension SystemTests {
     private func outcomes(of consumer: ChildProcess) throws -> [Outcome] {
       let decoder = JSONDecoder()
       decoder.keyDecodingStrategy = .convertFromSnakeCase
-      let lines = consumer.text(of: .output).split(separator: "\n", omittingEmptySubsequences: false)
+      let lines = consumer.text(of: .output)
+        .split(separator: "\n", omittingEmptySubsequences: false)
       // The last one may be under way.
       return try lines.dropLast().map { try decoder.decode(Outcome.self, from: Data($0.utf8)) }
     }

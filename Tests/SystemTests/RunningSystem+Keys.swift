@@ -30,7 +30,8 @@ struct KeyedSystem {
                 curve_secret_key_file: \(system.folder.path("queue.key"))
                 authorized_keys_file: \(keyed.list)
                 authorized_keys_interval: 50ms
-            """)
+            """
+        )
         .replacing(
           "lanes: 1",
           with: """

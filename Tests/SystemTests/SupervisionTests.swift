@@ -17,7 +17,8 @@ extension SystemTests {
       do {
         let up = try system.start(
           "up",
-          ["up", "--workers", "\(workers)", "--log-level", "info"] + gateway + system.queueArguments)
+          ["up", "--workers", "\(workers)", "--log-level", "info"] + gateway + system.queueArguments
+        )
         try await system.withClient { client in
           try await eventually("a queue and its workers", timeout: .seconds(60)) {
             guard up.exit == nil else { throw TimeoutError(description: "rerankd up ended") }

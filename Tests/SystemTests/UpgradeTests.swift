@@ -33,11 +33,12 @@ extension SystemTests {
     }
 
     /// A worker that is newer than its queue, and a queue that is newer, or older, than its worker.
-    @Test(arguments: [
-      ([.peer: 2], "protocol version 2 is not spoken here; supported versions: 1 to 1"),
-      ([.peer: 2, .queue: 2], "speaks protocol version 2, this side 1"),
-      ([.peer: 0, .queue: 0], "speaks protocol version 0, this side 1"),
-    ] as [([VersionRelay.Side: UInt8], String)])
+    @Test(
+      arguments: [
+        ([.peer: 2], "protocol version 2 is not spoken here; supported versions: 1 to 1"),
+        ([.peer: 2, .queue: 2], "speaks protocol version 2, this side 1"),
+        ([.peer: 0, .queue: 0], "speaks protocol version 0, this side 1"),
+      ] as [([VersionRelay.Side: UInt8], String)])
     func workerOfAnotherVersionIsRefusedInASentenceAndServedOnceItIsNot(
       _ versions: [VersionRelay.Side: UInt8], _ sentence: String
     ) async throws {

@@ -81,7 +81,9 @@ import Testing
     (#"{"query": "q", "documents": ["a"], "allow_fallback": 1}"#, "expected true or false"),
     (#"{"query": "q", "documents": ["a"], "max_tokens_per_doc": 0.5}"#, "a whole number"),
     (#"{"query": "q", "documents": [{"image_url": "data:image/png,xx"}]}"#, "base64"),
-    (#"{"query": "q", "documents": [{"text": "a", "image_url": "b"}]}"#, "either text or image_url"),
+    (
+      #"{"query": "q", "documents": [{"text": "a", "image_url": "b"}]}"#, "either text or image_url"
+    ),
     (#"{"query": "q", "#, "not valid JSON"),
     ("[1]", "expected a JSON object"),
   ])

@@ -6,9 +6,10 @@ import Testing
   @Test func pausesDoubleUpToTheLongest() {
     var policy = RestartPolicy()
     let pauses = (0..<10).map { _ in policy.pause(afterRunOf: .seconds(1)) }
-    #expect(pauses.prefix(4) == [
-      .milliseconds(200), .milliseconds(400), .milliseconds(800), .milliseconds(1600),
-    ])
+    #expect(
+      pauses.prefix(4) == [
+        .milliseconds(200), .milliseconds(400), .milliseconds(800), .milliseconds(1600),
+      ])
     #expect(pauses.last == policy.longest)
   }
 

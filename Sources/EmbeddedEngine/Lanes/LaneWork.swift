@@ -142,7 +142,8 @@ struct LaneWork {
     for (pair, owner) in owners.enumerated() {
       scored[owner.part, default: []].append(
         Scored(
-          document: owner.document, logit: logits[pair], tokenCount: batch.tokenCount(ofPair: pair)))
+          document: owner.document, logit: logits[pair], tokenCount: batch.tokenCount(ofPair: pair))
+      )
     }
     for (part, scored) in scored { parts[part].found(Self.checked(scored, parts[part].job)) }
   }
@@ -158,7 +159,8 @@ struct LaneWork {
     return .failure(
       EngineError(
         code: .internal,
-        message: "document \(job.documents[broken.document].places[0]) got a score that is no number "
+        message:
+          "document \(job.documents[broken.document].places[0]) got a score that is no number "
           + "from model \(job.model.name): its weights are broken",
         isRetryable: false))
   }

@@ -89,7 +89,8 @@ final class AccessTokenFile: Sendable {
     guard tokens.count <= tokensMax else {
       throw GatewayError(
         code: .configuration,
-        message: "the token file \(file.path) has \(tokens.count) tokens; the limit is \(tokensMax)")
+        message: "the token file \(file.path) has \(tokens.count) tokens; the limit is \(tokensMax)"
+      )
     }
     return (version, tokens)
   }

@@ -24,7 +24,9 @@ struct PageGuard: Sendable {
     }
     if let origin = request.headers[.origin]?.lowercased() {
       guard let scheme = origin.firstRange(of: "://"), origin[scheme.upperBound...] == authority
-      else { throw Self.refusal("this is for the gateway's own page, not for \(origin.prefix(100))") }
+      else {
+        throw Self.refusal("this is for the gateway's own page, not for \(origin.prefix(100))")
+      }
     }
     if let site = request.headers[.fetchSite], site != "same-origin", site != "none" {
       throw Self.refusal("this is for the gateway's own page, not for others")

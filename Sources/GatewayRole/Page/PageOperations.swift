@@ -183,7 +183,8 @@ struct PageOperations: Sendable {
   private func queue(shard: UInt16?) async throws -> any OperatedQueue {
     if let only = queues.first, queues.count == 1 { return only }
     guard let shard else {
-      throw APIError.badRequest("there are \(queues.count) queues: name one, ?shard=N", param: "shard")
+      throw APIError.badRequest(
+        "there are \(queues.count) queues: name one, ?shard=N", param: "shard")
     }
     let sights = await watch.current().sights
     guard let index = sights.firstIndex(where: { $0.status?.shard == UInt32(shard) }) else {

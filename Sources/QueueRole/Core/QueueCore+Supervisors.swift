@@ -14,8 +14,9 @@ extension QueueCore {
   func supervise(_ call: CallRef, _ report: SupervisorReport) {
     forgetSilentSupervisors()
     var asked = supervisors[report.supervisorID]?.askedWorkers
-    guard supervisors[report.supervisorID] != nil
-      || supervisors.count < configuration.supervisorsMax
+    guard
+      supervisors[report.supervisorID] != nil
+        || supervisors.count < configuration.supervisorsMax
     else {
       let error = overload(
         "\(supervisors.count) supervisors report here, the most that may", "SUPERVISORS")

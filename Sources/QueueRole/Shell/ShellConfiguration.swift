@@ -90,7 +90,8 @@ extension ShellConfiguration {
           key,
           "'\(text)' can be reached from other machines, and "
             + (curveSecretKeyPath == nil
-              ? "there is no CURVE" : "everybody who knows the queue's public key could do everything")
+              ? "there is no CURVE"
+              : "everybody who knows the queue's public key could do everything")
             + ": name both a curve_secret_key_file and an authorized_keys_file under queue.sockets, "
             + "listen on loopback or ipc, or allow it twice, by insecure: true under queue.sockets "
             + "and by --insecure"

@@ -13,7 +13,9 @@ extension ShardedClient {
       return try await shards[0].submit(jobs, timeout: timeout)
     }
     var places: [Int?: [Int]] = [:]
-    for (index, job) in jobs.enumerated() { places[shard(forKeyOf: job), default: []].append(index) }
+    for (index, job) in jobs.enumerated() {
+      places[shard(forKeyOf: job), default: []].append(index)
+    }
     let parts = await withTaskGroup(of: (places: [Int], Result<[SubmitOutcome], CallError>).self) {
       group in
       for (shard, places) in places {

@@ -19,7 +19,8 @@ public struct ShardedReplyConsumer: AsyncSequence, Sendable {
   public func makeAsyncIterator() -> Iterator {
     // What waits here is bounded: each consumer holds at most `deliveriesHeldMax` that were not
     // acknowledged.
-    let (stream, continuation) = AsyncStream.makeStream(of: Result<ReceivedDelivery, CallError>.self)
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: Result<ReceivedDelivery, CallError>.self)
     let absences = Absences(
       // A queue that is away fails once in so long; twice that leaves nobody out.
       window: (configuration.client.connection.connectTimeout + configuration.awayInterval) * 2,

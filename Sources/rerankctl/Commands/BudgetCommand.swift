@@ -72,7 +72,8 @@ struct BudgetCommand: AsyncParsableCommand {
       if let documentsFile { contents += try DocumentFile.read(documentsFile) }
       contents += try images.map(image)
       guard !contents.isEmpty else {
-        throw InputError("no documents: give them as arguments, by --documents FILE or --image FILE")
+        throw InputError(
+          "no documents: give them as arguments, by --documents FILE or --image FILE")
       }
       let counted = try await countedModel()
       let budget = TokenBudget(

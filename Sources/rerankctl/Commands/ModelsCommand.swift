@@ -15,7 +15,9 @@ struct ModelsCommand: AsyncParsableCommand {
       rerankctl models verify ./my-reranker          whether it is computed rightly here, and how fast
       rerankctl models add ./my-reranker --config rerankd.yaml
       """,
-    subcommands: [List.self, Show.self, ModelsPullCommand.self, Verify.self, ModelsAddCommand.self],
+    subcommands: [
+      List.self, Show.self, ModelsPullCommand.self, Verify.self, ModelsAddCommand.self,
+    ],
     defaultSubcommand: List.self)
 
   struct List: AsyncParsableCommand {

@@ -82,7 +82,8 @@ private struct JobLineReader {
     self.place = place
   }
 
-  mutating func required<Value>(_ key: String, _ read: (JSONValue) throws -> Value) throws -> Value {
+  mutating func required<Value>(_ key: String, _ read: (JSONValue) throws -> Value) throws -> Value
+  {
     guard let value = take(key) else { throw InputError("\(place): \"\(key)\" is missing") }
     do {
       return try read(value)

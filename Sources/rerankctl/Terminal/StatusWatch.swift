@@ -113,8 +113,12 @@ struct StatusWatch {
     AsyncStream { continuation in
       let task = Task {
         await withTaskGroup(of: Void.self) { group in
-          group.addTask { for await event in terminal.stream { continuation.yield(.terminal(event)) } }
-          group.addTask { for await readings in readings() { continuation.yield(.readings(readings)) } }
+          group.addTask {
+            for await event in terminal.stream { continuation.yield(.terminal(event)) }
+          }
+          group.addTask {
+            for await readings in readings() { continuation.yield(.readings(readings)) }
+          }
         }
       }
       continuation.onTermination = { _ in task.cancel() }
@@ -143,7 +147,8 @@ extension NamedQueue {
     } catch let error as CallError {
       return QueueReading(endpoint: endpoint, error: ErrorView(error.status))
     } catch {
-      return QueueReading(endpoint: endpoint, error: ErrorView(code: "UNKNOWN", message: "\(error)"))
+      return QueueReading(
+        endpoint: endpoint, error: ErrorView(code: "UNKNOWN", message: "\(error)"))
     }
   }
 }

@@ -28,7 +28,8 @@ import Testing
     let orders = consumer.effects.delivered(to: consumer.call)
     #expect(orders.map(\.outcome.job) == [ids[0], ids[1]])
     #expect(orders.map(\.deliveryAttempt) == [1, 1])
-    let more = queue.send(.receiveMore(consumer.call, credit: 1, acknowledged: [Acknowledgement(ids[0], 1)]))
+    let more = queue.send(
+      .receiveMore(consumer.call, credit: 1, acknowledged: [Acknowledgement(ids[0], 1)]))
     #expect(more.delivered(to: consumer.call).map(\.outcome.job) == [ids[2]])
     #expect(queue.ledger.job(ids[0])?.delivery?.state == .acknowledged)
     #expect(queue.ledger.job(ids[1])?.delivery?.state == .pending)

@@ -59,7 +59,8 @@ struct Simulate: ParsableCommand {
     for line in outcome.trace { print(line) }
     print(
       "seed \(seed): \(outcome.events) events, \(outcome.simulatedMs) ms, "
-        + "\(outcome.starts) starts, \(outcome.acknowledged) jobs acknowledged, \(outcome.deliveries) deliveries")
+        + "\(outcome.starts) starts, \(outcome.acknowledged) jobs acknowledged, \(outcome.deliveries) deliveries"
+    )
     guard let problem = outcome.problem else { return }
     print("PROBLEM \(problem)")
     throw ExitCode.failure

@@ -64,7 +64,9 @@ public struct Simulation: Sendable {
   /// trace and the command that replays it.
   public func report(seed: UInt64, traceLines: Int = 60) -> String {
     let (least, outcome) = minimized(seed: seed)
-    return (["seed \(seed): \(outcome.problem ?? "no problem")"] + outcome.trace.suffix(traceLines)
-      + ["replay: \(least.command(seed: seed))"]).joined(separator: "\n")
+    let lines =
+      ["seed \(seed): \(outcome.problem ?? "no problem")"] + outcome.trace.suffix(traceLines)
+      + ["replay: \(least.command(seed: seed))"]
+    return lines.joined(separator: "\n")
   }
 }

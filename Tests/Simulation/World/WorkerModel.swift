@@ -230,7 +230,9 @@ final class WorkerModel: LinkClient {
       guard !job.isSent || isRepeated else { continue }
       held[id]?.isSent = true
       reported[id, default: []].append(job.lease)
-      if job.isReleased { report.released.append(job.lease) } else {
+      if job.isReleased {
+        report.released.append(job.lease)
+      } else {
         report.outcomes.append((job.lease, end))
       }
     }

@@ -31,9 +31,10 @@ struct KeyHandshakes {
       let answer =
         isKnown ? ("200", "OK", key?.z85 ?? "") : ("400", "this key is not authorized", "")
       _ = try socket.send(
-        request.envelope + ["1.0", request.id, answer.0, answer.1, answer.2, ""].map { text in
-          Array(text.utf8)
-        })
+        request.envelope
+          + ["1.0", request.id, answer.0, answer.1, answer.2, ""].map { text in
+            Array(text.utf8)
+          })
     }
   }
 
