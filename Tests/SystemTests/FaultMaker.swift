@@ -20,13 +20,15 @@ struct FaultMaker {
     case deafConsumer
     case breakNetwork
     case breakBackend
+    /// No fault, but a job's end that comes from elsewhere.
+    case cancelJob
 
     var kills: Bool {
       switch self {
       case .killQueue, .endQueue, .killWorker, .endWorker, .killGateway, .endGateway,
         .killConsumer:
         true
-      case .stopQueue, .stopWorker, .deafConsumer, .breakNetwork, .breakBackend: false
+      case .stopQueue, .stopWorker, .deafConsumer, .breakNetwork, .breakBackend, .cancelJob: false
       }
     }
   }
@@ -114,6 +116,7 @@ struct FaultMaker {
     case .deafConsumer: try await listenInVain()
     case .breakNetwork: breakNetwork()
     case .breakBackend: breakBackend()
+    case .cancelJob: try await cancelJob()
     }
   }
 
@@ -199,13 +202,14 @@ extension FaultMaker {
       guard let printed = try? JSONDecoder.snakeCase.decode(Printed.self, from: Data(line.utf8)),
         let id = JobID(printed.jobId)
       else { continue }
-      history.note(printed: printed.results.map(\.document), of: id.rawValue)
+      history.note(printed: (printed.results ?? []).map(\.document), of: id.rawValue)
     }
   }
 
   private struct Printed: Decodable {
     var jobId: String
-    var results: [RankedAnswer]
+    /// Of one that succeeded.
+    var results: [RankedAnswer]?
   }
 
   /// Takes what it can get, acknowledges nothing, and goes.
@@ -226,6 +230,19 @@ extension FaultMaker {
       group.addTask { try await Task.sleep(for: time) }
       try await group.next()
       group.cancelAll()
+    }
+    await client.close()
+  }
+
+  private mutating func cancelJob() async throws {
+    guard let id = history.outstanding.sorted().randomElement(using: &random) else { return }
+    let client = try system.client(timeout: .seconds(5))
+    history.willCancel(id)
+    do {
+      history.note(cancelled: id, nowIs: try await client.cancel(JobID(rawValue: id)))
+    } catch {
+      // It may have been cancelled or not.
+      guard [.unavailable, .deadlineExceeded].contains(error.code) else { throw error }
     }
     await client.close()
   }

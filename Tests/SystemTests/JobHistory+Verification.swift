@@ -3,46 +3,56 @@ import RerankdProtocol
 import TestSupport
 
 extension JobHistory {
-  /// Holds the ledger to what everybody was told, once everything has ended: each acknowledged job is
-  /// there and ended once, nobody was told anything else, and there is no job that nobody sent.
+  /// Holds the ledger to what everybody was told, once everything has ended.
   ///
-  /// - Parameter ends: how jobs may have ended, where they had time and attempts enough.
   /// - Returns: how many jobs there are.
   /// - Throws: ``BrokenPromise`` with everything that is wrong.
   @discardableResult
-  func verify(
-    against client: QueueClient, ends: Set<JobState> = [.succeeded]
-  ) async throws -> Int {
+  func verify(against client: QueueClient) async throws -> Int {
+    var jobs: [JobDetails] = []
+    for listed in try await listing(client) { jobs.append(try await whole(listed, client)) }
+    let problems = problems(with: jobs)
+    guard problems.isEmpty else {
+      throw BrokenPromise(
+        "\(problems.count) problems:\n" + problems.prefix(50).joined(separator: "\n"))
+    }
+    return jobs.count
+  }
+
+  /// What is wrong: each acknowledged job must be there and have ended once, nobody may have been told
+  /// anything else, and there must be no job that nobody sent.
+  ///
+  /// So many attempts and so much time are taken for granted that nothing but success is a right end,
+  /// unless somebody cancelled the job.
+  ///
+  /// - Parameter jobs: all that the ledger has, with their attempts.
+  func problems(with jobs: [JobDetails]) -> [String] {
     let record = record
     var problems: [String] = []
     var ids: [String: UInt64] = [:]
-    for listed in try await listing(client) {
-      let key = listed.spec.idempotencyKey
+    for job in jobs {
+      let key = job.spec.idempotencyKey
       guard let sent = record.sent[key] else {
-        problems.append("job \(listed.jobID), \"\(key)\", was sent by nobody")
+        problems.append("job \(job.jobID), \"\(key)\", was sent by nobody")
         continue
       }
-      if let other = ids.updateValue(listed.jobID, forKey: key) {
-        problems.append("\(key) is job \(other) and job \(listed.jobID)")
+      if let other = ids.updateValue(job.jobID, forKey: key) {
+        problems.append("\(key) is job \(other) and job \(job.jobID)")
       }
-      let job = try await whole(JobID(rawValue: listed.jobID), sent, client)
-      problems += Self.problems(of: job, sent, ends).map { "\(key), job \(job.jobID): \($0)" }
-      problems += differences(job, key, record).map { "\(key), job \(job.jobID): \($0)" }
+      let wrong = Self.problems(of: job, sent) + differences(job, sent, record)
+      problems += wrong.map { "\(key), job \(job.jobID): \($0)" }
     }
     for (key, id) in record.acknowledged where ids[key] != id {
       problems.append("\(key) was acknowledged as job \(id), and is not in the ledger")
     }
-    for id in record.delivered.keys where !ids.values.contains(id) {
+    let known = Set(ids.values)
+    for id in Set(record.delivered.keys).union(record.printed.keys) where !known.contains(id) {
       problems.append("job \(id) was delivered, and is not in the ledger")
     }
     for key in record.answered.keys where ids[key] == nil {
       problems.append("\(key) was answered, and is not in the ledger")
     }
-    guard problems.isEmpty else {
-      throw BrokenPromise(
-        "\(problems.count) problems:\n" + problems.prefix(50).joined(separator: "\n"))
-    }
-    return ids.count
+    return problems
   }
 
   /// Every job, without its attempts.
@@ -59,10 +69,9 @@ extension JobHistory {
   }
 
   /// The last acknowledgements of deliveries may still be on their way.
-  private func whole(
-    _ id: JobID, _ sent: Sent, _ client: QueueClient
-  ) async throws -> JobDetails {
-    if !sent.channel.isEmpty {
+  private func whole(_ listed: JobDetails, _ client: QueueClient) async throws -> JobDetails {
+    let id = JobID(rawValue: listed.jobID)
+    if !listed.spec.replyChannel.isEmpty {
       try await eventually("the acknowledgement of job \(id)") {
         try await client.job(id).delivery == .acknowledged
       }
@@ -71,11 +80,9 @@ extension JobHistory {
   }
 
   /// What is wrong with a job by itself.
-  private static func problems(
-    of job: JobDetails, _ sent: Sent, _ ends: Set<JobState>
-  ) -> [String] {
+  private static func problems(of job: JobDetails, _ sent: Sent) -> [String] {
     let outcome = job.outcome
-    guard job.state.isTerminal, ends.contains(job.state) else {
+    guard job.state.isTerminal else {
       return ["it is \(job.state): \(outcome.error.message); \(job.attemptRecords)"]
     }
     var problems: [String] = []
@@ -115,17 +122,25 @@ extension JobHistory {
   }
 
   /// What somebody was told otherwise, or was not told.
-  private func differences(_ job: JobDetails, _ key: String, _ record: Record) -> [String] {
+  private func differences(_ job: JobDetails, _ sent: Sent, _ record: Record) -> [String] {
     var problems: [String] = []
-    let ranking = (try? job.outcome.rankedResult().results) ?? []
+    let cancelled = record.cancelled[job.jobID]
+    if job.state != .succeeded, job.state != .cancelled || cancelled == nil {
+      problems.append("it ended as \(job.state): \(job.outcome.error.message)")
+    }
+    if let said = cancelled ?? nil, said != job.state {
+      problems.append("a cancel was answered with \(said), and it is \(job.state)")
+    }
     if let delivered = record.delivered[job.jobID], delivered != job.outcome {
       problems.append("it was delivered as \(delivered), and is \(job.outcome)")
     }
+    let ranking = (try? job.outcome.rankedResult().results) ?? []
+    let key = job.spec.idempotencyKey
     for told in [record.printed[job.jobID], record.answered[key]] {
       if let told, told != ranking { problems.append("told as \(told), and is \(ranking)") }
     }
-    if record.sent[key]?.channel != "", !record.isTold(job.jobID) {
-      problems.append("its outcome was acknowledged, and nobody saw it")
+    if !sent.channel.isEmpty, !record.isTold(job.jobID) {
+      problems.append("nobody was told its outcome")
     }
     return problems
   }

@@ -1,6 +1,7 @@
 import Foundation
 import RerankdClient
 import RerankdProtocol
+import SwiftProtobuf
 import Synchronization
 
 /// What producers and consumers sent and were told while things broke around them. Each of them notes
@@ -26,6 +27,9 @@ final class JobHistory: Sendable {
     var printed: [UInt64: [RankedDocument]] = [:]
     /// Key → ranking, as HTTP clients were answered.
     var answered: [String: [RankedDocument]] = [:]
+    /// Ids that somebody wanted cancelled → what the queue said they are; nil where no answer came.
+    var cancelled: [UInt64: JobState?] = [:]
+    var outstanding: Set<UInt64> = []
     var resubmissions = 0
     var redeliveries = 0
 
@@ -36,12 +40,8 @@ final class JobHistory: Sendable {
 
   var record: Record { state.withLock { $0 } }
 
-  /// Acknowledged jobs whose outcome has not come.
-  var outstanding: Int {
-    state.withLock { record in
-      record.acknowledged.count { record.sent[$0.key]?.channel != "" && !record.isTold($0.value) }
-    }
-  }
+  /// Acknowledged jobs whose outcome has not come, though somebody waits for it.
+  var outstanding: Set<UInt64> { state.withLock(\.outstanding) }
 
   /// Outcomes and answers that came.
   var toldCount: Int {
@@ -53,6 +53,22 @@ final class JobHistory: Sendable {
   /// To be noted before the job is sent: whatever becomes of the call, the job may be there.
   func willSend(_ key: String, documents: Int, channel: String = "") {
     state.withLock { $0.sent[key] = Sent(documents: documents, channel: channel) }
+  }
+
+  func willSend(_ job: RerankJob) throws {
+    willSend(
+      job.spec.idempotencyKey,
+      documents: try RerankRequest(serializedBytes: job.request).documents.count,
+      channel: job.spec.replyChannel)
+  }
+
+  /// Of jobs that none is to be refused.
+  @discardableResult
+  func submit(_ jobs: [RerankJob], to client: QueueClient) async throws -> [JobID] {
+    for job in jobs { try willSend(job) }
+    let outcomes = try await client.submit(jobs)
+    try note(outcomes, of: jobs.map(\.spec.idempotencyKey))
+    return outcomes.map(\.id)
   }
 
   func noteResubmission() {
@@ -69,6 +85,9 @@ final class JobHistory: Sendable {
         guard former == nil || former == outcome.jobID else {
           throw BrokenPromise("\(key) is job \(former ?? 0) and job \(outcome.jobID)")
         }
+        if record.sent[key]?.channel != "", !record.isTold(outcome.jobID) {
+          record.outstanding.insert(outcome.jobID)
+        }
       }
     }
   }
@@ -77,11 +96,20 @@ final class JobHistory: Sendable {
     state.withLock { $0.answered[key] = ranking }
   }
 
+  func willCancel(_ id: UInt64) {
+    state.withLock { $0.cancelled[id] = .some(nil) }
+  }
+
+  func note(cancelled id: UInt64, nowIs job: JobState) {
+    state.withLock { $0.cancelled[id] = job }
+  }
+
   // MARK: Consumers
 
   /// - Throws: where it is another outcome than the job's former deliveries had.
   func note(_ outcome: JobOutcome) throws {
     try state.withLock { record in
+      record.outstanding.remove(outcome.jobID)
       let former = record.delivered.updateValue(outcome, forKey: outcome.jobID)
       guard let former else { return }
       record.redeliveries += 1
@@ -95,6 +123,7 @@ final class JobHistory: Sendable {
   func note(printed ranking: [RankedDocument], of id: UInt64) {
     state.withLock { record in
       if record.isTold(id) { record.redeliveries += 1 }
+      record.outstanding.remove(id)
       record.printed[id] = ranking
     }
   }

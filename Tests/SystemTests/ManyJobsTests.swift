@@ -14,20 +14,18 @@ extension SystemTests {
               documents: ["document \(number)", "Paris is the capital of France."],
               key: "job-\(number)", channel: "many")
           }
-          let ids = try await client.submit(jobs).map { outcome in
-            try #require(!outcome.hasError, "\(outcome.error.message)")
-            return outcome.jobID
-          }
-          try #require(Set(ids).count == count)
+          let history = JobHistory()
+          let ids = Set(try await history.submit(jobs, to: client).map(\.rawValue))
+          try #require(ids.count == count)
 
-          var delivered: Set<UInt64> = []
           for try await delivery in client.receive(channel: "many") {
             #expect(try delivery.outcome.ranking == [1, 0])
-            delivered.insert(delivery.outcome.jobID)
+            try history.note(delivery.outcome)
             await delivery.acknowledge()
-            if delivered.count == count { break }
+            if history.outstanding.isEmpty { break }
           }
-          #expect(delivered == Set(ids))
+          #expect(Set(history.record.delivered.keys) == ids)
+          #expect(try await history.verify(against: client) == count)
 
           let counters = try await client.status().counters
           #expect(counters.succeeded == UInt64(count))

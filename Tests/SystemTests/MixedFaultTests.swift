@@ -30,13 +30,13 @@ extension SystemTests {
           - { name: builtin }
         backends:
           - { name: hub, base_url: "\(proxy.baseURL)", token_file: "\(tokens.path("token"))",
-              documents_max: 2, response_timeout: 2s, connect_timeout: 2s }
+              documents_max: 30, response_timeout: 2s, connect_timeout: 2s }
         """
       try await RunningSystem.run(
         configuration: configuration + "\n" + RunningSystem.briskTimes + "\n  shutdown_grace: 3s",
         workers: FaultMaker.workers.count
       ) { system in
-        let load = SteadyLoad(models: Self.models, documents: 1...6)
+        let load = SteadyLoad(models: Self.models, documents: 1...6, largeEvery: 400)
         let surroundings = FaultMaker.Surroundings(
           channel: load.channel, gatewayPort: try FreePort.next(), proxy: proxy, hub: hub)
         try await system.startGateway(port: surroundings.gatewayPort)
@@ -45,8 +45,10 @@ extension SystemTests {
         {
           var faults = FaultMaker(
             system: system, history: load.history, seed: seed,
-            // Workers and queues are killed more often than the rest.
-            faults: FaultMaker.Fault.allCases + [.killQueue, .killWorker, .endWorker],
+            // What dies most in earnest, and what can break in the most ways, more often than the rest.
+            faults: FaultMaker.Fault.allCases + [
+              .killQueue, .killWorker, .endWorker, .breakNetwork, .breakNetwork,
+            ],
             surroundings: surroundings)
           let made = try await withHTTPClients(of: surroundings.gatewayPort, load.history) {
             try await faults.run(kills: kills)

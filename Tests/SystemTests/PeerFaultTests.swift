@@ -15,19 +15,17 @@ extension SystemTests {
     @Test func twoWorkersOfOneNameDoEachJobOnce() async throws {
       try await RunningSystem.run(configuration: Self.patient) { system in
         try await system.withClient { client in
-          let ids = try await client.submit(
-            (0..<200).map { try .make(documents: Array(repeating: "a", count: 10), key: "\($0)") }
-          ).map(\.id)
+          let history = JobHistory()
+          try await history.submit(
+            (0..<200).map { try .make(documents: Array(repeating: "a", count: 10), key: "\($0)") },
+            to: client)
           // It takes the other's place, which the other hears of and gives up what it holds.
           try system.startWorker("w0")
           try await eventually("the end of every job", timeout: .seconds(120)) {
             try await client.status().counters.succeeded == 200
           }
           #expect(try await client.workers().map(\.workerID) == ["w0"])
-          for id in ids {
-            let job = try await client.job(id, withAttempts: true)
-            #expect(job.attemptRecords.count { $0.end == .succeeded } == 1, "\(job.attemptRecords)")
-          }
+          try await history.verify(against: client)
         }
       }
     }
@@ -49,9 +47,9 @@ extension SystemTests {
         configuration: configuration + "\n" + Self.patient, workers: workers
       ) { system in
         try await system.withClient { client in
-          let ids = try await client.submit(
-            (0..<400).map { try .make(model: "far", key: "\($0)") }
-          ).map(\.id)
+          let history = JobHistory()
+          let ids = try await history.submit(
+            (0..<400).map { try .make(model: "far", key: "\($0)") }, to: client)
           try await eventually("work under way") {
             try await client.workers().count { $0.heldJobs > 0 } > workers / 4
           }
@@ -65,6 +63,7 @@ extension SystemTests {
             return true
           }
           #expect(try await client.status().counters.leasesLost == 0)
+          try await history.verify(against: client)
         }
       }
     }
@@ -75,21 +74,29 @@ extension SystemTests {
         "queue:\n", with: "queue:\n  admission: { live_jobs_max: \(most) }\n")
       try await RunningSystem.run(configuration: configuration, workers: 0) { system in
         try await system.withClient { client in
-          var taken: [JobID] = []
+          let history = JobHistory()
           for batch in 0..<10 {
-            let outcomes = try await client.submit(
-              (0..<most).map { try .make(documents: ["a"], key: "\(batch)-\($0)") })
-            taken += outcomes.filter { !$0.hasError }.map(\.id)
-            for refused in outcomes.compactMap({ CallError(status: $0.error) }) {
-              #expect(refused.code == .resourceExhausted && refused.retryAfter != nil)
+            let jobs = try (0..<most).map {
+              try RerankJob.make(documents: ["a"], key: "\(batch)-\($0)")
+            }
+            for (job, outcome) in zip(jobs, try await client.submit(jobs)) {
+              let key = job.spec.idempotencyKey
+              if let refused = CallError(status: outcome.error) {
+                #expect(refused.code == .resourceExhausted && refused.retryAfter != nil)
+              } else {
+                try history.willSend(job)
+                try history.note([outcome], of: [key])
+              }
             }
           }
-          #expect(taken.count == most)
+          #expect(history.record.acknowledged.count == most)
           // Overload costs those who are in nothing, and there is room again when they have ended.
           try system.startWorker("w0")
           try await eventually("the end of what was taken", timeout: .seconds(60)) {
             try await client.status().counters.succeeded == UInt64(most)
           }
+          // None that was refused is there.
+          #expect(try await history.verify(against: client) == most)
           #expect(try await !client.submit([.make(key: "after")])[0].hasError)
         }
       }

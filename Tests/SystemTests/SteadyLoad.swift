@@ -10,6 +10,7 @@ final class SteadyLoad: Sendable {
   let channel = "steady"
   private let models: [String]
   private let documents: ClosedRange<Int>
+  private let largeEvery: Int?
   private let production = Mutex(Production.runs)
 
   private enum Production {
@@ -19,15 +20,22 @@ final class SteadyLoad: Sendable {
   }
 
   private static let batchJobs = 8
+  /// Together more than a piece of a call, or of a body in the ledger, may have.
+  private static let largeDocuments = 300
+  private static let longText = String(repeating: " glaciers deform", count: 256)
   /// Jobs under way; more would only wait.
   private static let outstandingMax = 200
 
   /// - Parameters:
   ///   - models: the jobs take turns over them.
   ///   - documents: how many a job has.
-  init(models: [String] = ["builtin"], documents: ClosedRange<Int> = 2...2) {
+  ///   - largeEvery: of how many jobs one is so large that it travels, and is stored, in pieces.
+  init(
+    models: [String] = ["builtin"], documents: ClosedRange<Int> = 2...2, largeEvery: Int? = nil
+  ) {
     self.models = models
     self.documents = documents
+    self.largeEvery = largeEvery
   }
 
   /// Produces and consumes until the body is over, and every outcome was told. Then the ledger is
@@ -54,7 +62,7 @@ final class SteadyLoad: Sendable {
         try await body()
         self.production.withLock { $0 = .isToEnd }
         try await eventually("every outcome", timeout: .seconds(180)) {
-          self.production.withLock { $0 == .hasEnded } && self.history.outstanding == 0
+          self.production.withLock { $0 == .hasEnded } && self.history.outstanding.isEmpty
         }
         return try await system.withClient { try await self.history.verify(against: $0) }
       }
@@ -79,17 +87,12 @@ final class SteadyLoad: Sendable {
     var number = 0
     while isProducing {
       try await eventually("room for more jobs", timeout: .seconds(120)) {
-        !isProducing || history.outstanding < Self.outstandingMax
+        !isProducing || history.outstanding.count < Self.outstandingMax
       }
-      let keys = (number..<number + Self.batchJobs).map { "key-\($0)" }
-      number += keys.count
-      var jobs: [RerankJob] = []
-      for (key, model) in zip(keys, (0..<keys.count).map { models[$0 % models.count] }) {
-        let count = Int.random(in: documents, using: &random)
-        let texts = ["Paris is its capital."] + (1..<count).map { "this is \($0) of \(key)" }
-        history.willSend(key, documents: count, channel: channel)
-        try jobs.append(.make(documents: texts, model: model, key: key, channel: channel))
-      }
+      let jobs = try (number..<number + Self.batchJobs).map { try job($0, &random) }
+      number += jobs.count
+      for job in jobs { try history.willSend(job) }
+      let keys = jobs.map(\.spec.idempotencyKey)
       try await submit(jobs, keys, client)
       if Int.random(in: 0..<4, using: &random) == 0 {
         history.noteResubmission()
@@ -98,6 +101,16 @@ final class SteadyLoad: Sendable {
     }
     await client.close()
     production.withLock { $0 = .hasEnded }
+  }
+
+  private func job(_ number: Int, _ random: inout SeededGenerator) throws -> RerankJob {
+    let key = "key-\(number)"
+    let isLarge = largeEvery.map { number % $0 == 0 } ?? false
+    let count = isLarge ? Self.largeDocuments : Int.random(in: documents, using: &random)
+    let ending = isLarge ? Self.longText : ""
+    let texts = ["Paris is its capital."] + (1..<count).map { "this is \($0) of \(key)\(ending)" }
+    return try .make(
+      documents: texts, model: models[number % models.count], key: key, channel: channel)
   }
 
   private func submit(_ jobs: [RerankJob], _ keys: [String], _ client: QueueClient) async throws {
