@@ -20,7 +20,8 @@ struct FaultMaker {
     case deafConsumer
     case breakNetwork
     case breakBackend
-    /// No fault, but a job's end that comes from elsewhere.
+    /// No faults, but what comes from elsewhere: settings read anew, and the end of a job.
+    case reload
     case cancelJob
 
     var kills: Bool {
@@ -28,7 +29,9 @@ struct FaultMaker {
       case .killQueue, .endQueue, .killWorker, .endWorker, .killGateway, .endGateway,
         .killConsumer:
         true
-      case .stopQueue, .stopWorker, .deafConsumer, .breakNetwork, .breakBackend, .cancelJob: false
+      case .stopQueue, .stopWorker, .deafConsumer, .breakNetwork, .breakBackend, .reload,
+        .cancelJob:
+        false
       }
     }
   }
@@ -42,8 +45,12 @@ struct FaultMaker {
   }
 
   static let workers = (0..<4).map { "w\($0)" }
-  /// The lease of `RunningSystem.briskTimes`, and some more.
-  private static let workerStop = Duration.milliseconds(3_500)
+  /// Beyond the lease of `RunningSystem.briskTimes`, and up to beyond the silence after which a peer
+  /// is gone.
+  private static let longStop = 3_300...7_000
+
+  /// What a process says when it has its signals in hand.
+  private static let isUp = "metrics and health on"
 
   private let system: RunningSystem
   private let history: JobHistory
@@ -116,6 +123,7 @@ struct FaultMaker {
     case .deafConsumer: try await listenInVain()
     case .breakNetwork: breakNetwork()
     case .breakBackend: breakBackend()
+    case .reload: try reload()
     case .cancelJob: try await cancelJob()
     }
   }
@@ -154,8 +162,7 @@ extension FaultMaker {
     let worker = try system.process(name)
     worker.signal(SIGCONT)
     // Before that there is nothing yet that an end could break.
-    try await worker.line(
-      containing: "metrics and health on", on: .error, timeout: .seconds(60))
+    try await worker.line(containing: Self.isUp, on: .error, timeout: .seconds(60))
     try await system.end(name)
     try system.startWorker(name)
   }
@@ -166,7 +173,7 @@ extension FaultMaker {
     let name = Self.workers.randomElement(using: &random) ?? "w0"
     guard !stopped.contains(where: { $0.name == name }) else { return }
     try system.process(name).signal(SIGSTOP)
-    stopped.append((name, .now + Self.workerStop))
+    stopped.append((name, .now + milliseconds(Self.longStop)))
   }
 
   /// For longer than heartbeats and shorter than leases, or for longer than both.
@@ -175,7 +182,16 @@ extension FaultMaker {
     queue.signal(SIGSTOP)
     defer { queue.signal(SIGCONT) }
     try await Task.sleep(
-      for: milliseconds(Bool.random(using: &random) ? 700...2_000 : 3_300...5_000))
+      for: milliseconds(Bool.random(using: &random) ? 700...2_000 : Self.longStop))
+  }
+
+  private func reload() throws {
+    for name in ["queue", "gateway"] + Self.workers {
+      let process = try system.process(name)
+      // Before that it would end by it, as any process does.
+      guard process.text(of: .error).contains(Self.isUp) else { continue }
+      process.signal(SIGHUP)
+    }
   }
 
   private func startGateway() async throws {

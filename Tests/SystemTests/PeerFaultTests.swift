@@ -64,6 +64,8 @@ extension SystemTests {
           }
           #expect(try await client.status().counters.leasesLost == 0)
           try await history.verify(against: client)
+          // What came in while the queue was away counts, and nothing was paid for twice.
+          #expect(hub.rerankCount == ids.count)
         }
       }
     }
