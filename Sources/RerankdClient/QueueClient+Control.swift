@@ -41,8 +41,8 @@ extension QueueClient {
     let _: SetPausedResponse = try await call(.setPaused, request, .yes, timeout: nil)
   }
 
-  /// Nothing is sent to a paused backend; resuming ends a rest of it as well. `status()` lists
-  /// them.
+  /// Nothing is sent to a paused backend; resuming ends a rest of it as well, and the waits of jobs
+  /// that failed on it. `status()` lists backends.
   public func setBackendPaused(_ backend: String, _ paused: Bool) async throws(CallError) {
     var request = SetBackendPausedRequest()
     request.backend = backend

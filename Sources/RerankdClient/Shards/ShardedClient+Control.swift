@@ -86,7 +86,8 @@ extension ShardedClient {
     _ = try await all { shard throws(CallError) in try await shard.setPaused(paused) }
   }
 
-  /// Nothing is sent to a paused backend; resuming ends a rest of it as well.
+  /// Nothing is sent to a paused backend; resuming ends a rest of it as well, and the waits of jobs
+  /// that failed on it.
   public func setBackendPaused(_ backend: String, _ paused: Bool) async throws(CallError) {
     _ = try await all { shard throws(CallError) in
       try await shard.setBackendPaused(backend, paused)

@@ -62,7 +62,8 @@ struct BackendChoice: Pausable {
     abstract: "Sends nothing to a backend until it is resumed; its jobs wait, or go to fallbacks.",
     discussion: "rerankctl backends pause hub")
   static let resumeHelp = CommandHelp(
-    abstract: "Sends to a backend again; ends a rest of it as well, whatever the rest is for.",
+    abstract:
+      "Sends to a backend again; ends its rest as well, and the waits of jobs that failed on it.",
     discussion: "rerankctl backends resume hub")
 
   func setPaused(
