@@ -29,10 +29,11 @@ final class HTTPLoad: Sendable {
     while !isStopped.withLock(\.self) {
       let (key, model) = ("\(name)-\(number)", models[number % models.count])
       number += 1
-      history.willSend(key, documents: 2)
+      let documents = ["this is \(key)", "Paris is its capital."]
+      try history.willSend(.make(documents: documents, model: model, key: key))
       let body = """
         {"model":"\(model)","query":"what is the capital of France?",
-         "documents":["this is \(key)","Paris is its capital."]}
+         "documents":["\(documents.joined(separator: #"",""#))"]}
         """
       history.note(answer: try await answer(to: body, key), of: key)
       // The other producers need the processors as well.

@@ -22,8 +22,8 @@ extension JobHistory {
   /// What is wrong: each acknowledged job must be there and have ended once, nobody may have been told
   /// anything else, and there must be no job that nobody sent.
   ///
-  /// So many attempts and so much time are taken for granted that nothing but success is a right end,
-  /// unless somebody cancelled the job.
+  /// Where a job did not say how many attempts or how much time it has, so many and so much are taken
+  /// for granted that nothing but success is a right end, unless somebody cancelled it.
   ///
   /// - Parameter jobs: all that the ledger has, with their attempts.
   func problems(with jobs: [JobDetails]) -> [String] {
@@ -125,8 +125,9 @@ extension JobHistory {
   private func differences(_ job: JobDetails, _ sent: Sent, _ record: Record) -> [String] {
     var problems: [String] = []
     let cancelled = record.cancelled[job.jobID]
-    if job.state != .succeeded, job.state != .cancelled || cancelled == nil {
-      problems.append("it ended as \(job.state): \(job.outcome.error.message)")
+    if !Self.isRightEnd(of: job, sent, wasCancelled: cancelled != nil) {
+      problems.append(
+        "it ended as \(job.state): \(job.outcome.error.message); \(job.attemptRecords)")
     }
     if let said = cancelled ?? nil, said != job.state {
       problems.append("a cancel was answered with \(said), and it is \(job.state)")
@@ -139,9 +140,25 @@ extension JobHistory {
     for told in [record.printed[job.jobID], record.answered[key]] {
       if let told, told != ranking { problems.append("told as \(told), and is \(ranking)") }
     }
-    if !sent.channel.isEmpty, !record.isTold(job.jobID) {
+    if sent.hasChannel, !record.isTold(job.jobID) {
       problems.append("nobody was told its outcome")
     }
     return problems
+  }
+
+  private static func isRightEnd(
+    of job: JobDetails, _ sent: Sent, wasCancelled: Bool
+  ) -> Bool {
+    switch job.state {
+    case .succeeded: true
+    case .cancelled: wasCancelled
+    case .expired: sent.spec.deadlineMs > 0
+    case .dead:
+      // Its attempts were used up, or the next would have come too late.
+      sent.spec.maxAttempts > 0 && job.attemptsSpent == sent.spec.maxAttempts
+        || sent.spec.deadlineMs > 0
+          && job.outcome.error.code == StatusCode.deadlineExceeded.rawValue
+    default: false
+    }
   }
 }

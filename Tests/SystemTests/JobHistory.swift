@@ -13,8 +13,10 @@ final class JobHistory: Sendable {
   /// A job that may be in the ledger, for it was sent.
   struct Sent {
     var documents: Int
-    /// Empty: nobody is told the outcome.
-    var channel: String
+    var spec: JobSpec
+
+    /// Whether somebody is told the outcome.
+    var hasChannel: Bool { !spec.replyChannel.isEmpty }
   }
 
   struct Record {
@@ -51,15 +53,10 @@ final class JobHistory: Sendable {
   // MARK: Producers
 
   /// To be noted before the job is sent: whatever becomes of the call, the job may be there.
-  func willSend(_ key: String, documents: Int, channel: String = "") {
-    state.withLock { $0.sent[key] = Sent(documents: documents, channel: channel) }
-  }
-
   func willSend(_ job: RerankJob) throws {
-    willSend(
-      job.spec.idempotencyKey,
-      documents: try RerankRequest(serializedBytes: job.request).documents.count,
-      channel: job.spec.replyChannel)
+    let request = try RerankRequest(serializedBytes: job.request)
+    let sent = Sent(documents: request.documents.count, spec: job.spec)
+    state.withLock { $0.sent[job.spec.idempotencyKey] = sent }
   }
 
   /// Of jobs that none is to be refused.
@@ -85,7 +82,7 @@ final class JobHistory: Sendable {
         guard former == nil || former == outcome.jobID else {
           throw BrokenPromise("\(key) is job \(former ?? 0) and job \(outcome.jobID)")
         }
-        if record.sent[key]?.channel != "", !record.isTold(outcome.jobID) {
+        if record.sent[key]?.hasChannel == true, !record.isTold(outcome.jobID) {
           record.outstanding.insert(outcome.jobID)
         }
       }

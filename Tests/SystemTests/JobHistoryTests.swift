@@ -63,6 +63,19 @@ import Testing
     #expect(found.contains { $0.contains(problem) }, "\(found)")
   }
 
+  @Test func jobMayEndAsItsOwnLimitsHaveIt() throws {
+    let (_, right) = try told()
+    var dead = right
+    (dead.state, dead.outcome.state) = (.dead, .dead)
+    dead.attemptRecords[1].end = .failed
+    for attemptsMax in [0, 2, 3] as [UInt32] {
+      let history = JobHistory()
+      try history.willSend(.make(key: "a", channel: "c") { $0.spec.maxAttempts = attemptsMax })
+      try history.note(dead.outcome)
+      #expect(history.problems(with: [dead]).isEmpty == (attemptsMax == 2))
+    }
+  }
+
   @Test func keyOfTwoJobsIsFound() throws {
     let (history, job) = try told()
     var second = job

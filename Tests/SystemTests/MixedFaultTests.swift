@@ -36,7 +36,8 @@ extension SystemTests {
         configuration: configuration + "\n" + RunningSystem.briskTimes + "\n  shutdown_grace: 3s",
         workers: FaultMaker.workers.count
       ) { system in
-        let load = SteadyLoad(models: Self.models, documents: 1...6, largeEvery: 400)
+        let load = SteadyLoad(
+          models: Self.models, documents: 1...6, largeEvery: 400, limitedEvery: 21)
         let surroundings = FaultMaker.Surroundings(
           channel: load.channel, gatewayPort: try FreePort.next(), proxy: proxy, hub: hub)
         try await system.startGateway(port: surroundings.gatewayPort)
@@ -56,11 +57,14 @@ extension SystemTests {
           counts.withLock { $0 = made }
         }
         let record = load.history.record
+        let ends = Dictionary(grouping: record.delivered.values, by: \.state)
+          .map { "\($0.key) \($0.value.count)" }
         let epochs = try await system.withClient { try await $0.status().epoch }
         let made = counts.withLock(\.self).sorted { $0.key.rawValue < $1.key.rawValue }
         print(
           """
-          MixedFaultTests: \(jobs) jobs, \(record.answered.count) of them over HTTP, \
+          MixedFaultTests: \(jobs) jobs, \(record.answered.count) of them over HTTP, delivered as \
+          \(ends.sorted().joined(separator: ", ")); \
           \(record.resubmissions) submitted again, \(record.redeliveries) delivered again, \
           \(epochs) epochs; \(made.map { "\($0.key) \($0.value)" }.joined(separator: ", ")); \
           \(proxy.counts)

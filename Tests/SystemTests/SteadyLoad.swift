@@ -11,6 +11,7 @@ final class SteadyLoad: Sendable {
   private let models: [String]
   private let documents: ClosedRange<Int>
   private let largeEvery: Int?
+  private let limitedEvery: Int?
   private let production = Mutex(Production.runs)
 
   private enum Production {
@@ -30,12 +31,15 @@ final class SteadyLoad: Sendable {
   ///   - models: the jobs take turns over them.
   ///   - documents: how many a job has.
   ///   - largeEvery: of how many jobs one is so large that it travels, and is stored, in pieces.
+  ///   - limitedEvery: of how many jobs one has few attempts, and two little time.
   init(
-    models: [String] = ["builtin"], documents: ClosedRange<Int> = 2...2, largeEvery: Int? = nil
+    models: [String] = ["builtin"], documents: ClosedRange<Int> = 2...2, largeEvery: Int? = nil,
+    limitedEvery: Int? = nil
   ) {
     self.models = models
     self.documents = documents
     self.largeEvery = largeEvery
+    self.limitedEvery = limitedEvery
   }
 
   /// Produces and consumes until the body is over, and every outcome was told. Then the ledger is
@@ -109,8 +113,16 @@ final class SteadyLoad: Sendable {
     let count = isLarge ? Self.largeDocuments : Int.random(in: documents, using: &random)
     let ending = isLarge ? Self.longText : ""
     let texts = ["Paris is its capital."] + (1..<count).map { "this is \($0) of \(key)\(ending)" }
+    let turn = limitedEvery.map { number % $0 }
+    let (attempts, milliseconds) = (
+      UInt32.random(in: 1...3, using: &random), UInt64.random(in: 200...5_000, using: &random)
+    )
     return try .make(
-      documents: texts, model: models[number % models.count], key: key, channel: channel)
+      documents: texts, model: models[number % models.count], key: key, channel: channel
+    ) {
+      if turn == 1 { $0.spec.maxAttempts = attempts }
+      if turn == 2 || turn == 5 { $0.spec.deadlineMs = milliseconds }
+    }
   }
 
   private func submit(_ jobs: [RerankJob], _ keys: [String], _ client: QueueClient) async throws {
