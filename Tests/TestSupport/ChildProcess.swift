@@ -42,32 +42,36 @@ public final class ChildProcess: Sendable {
     process.standardInput =
       try inputFile.map { try FileHandle(forReadingFrom: URL(filePath: $0)) }
       ?? FileHandle.nullDevice
-    let outputPipe = Pipe()
-    let errorPipe = Pipe()
+    process.terminationHandler = { [weak self] process in
+      let reason = process.terminationReason
+      let status = process.terminationStatus
+      self?.end.withLock { $0 = reason == .exit ? .status(status) : .signal(status) }
+    }
     if let terminal {
       // A session of its own, so that the terminal is the one that Ctrl-C and SIGWINCH come from.
       process.executableURL = URL(filePath: "/usr/bin/setsid")
       process.arguments = ["--ctty", "--wait", program.path] + arguments
       let side = try terminal.programSide()
       (process.standardInput, process.standardOutput, process.standardError) = (side, side, side)
-    } else {
-      process.standardOutput = outputPipe
-      process.standardError = errorPipe
-    }
-    process.terminationHandler = { [weak self] process in
-      let reason = process.terminationReason
-      let status = process.terminationStatus
-      self?.end.withLock { $0 = reason == .exit ? .status(status) : .signal(status) }
-    }
-    try Self.withNoSignalBlocked { try process.run() }
-    guard let terminal else {
-      output.collect(outputPipe.fileHandleForReading)
-      error.collect(errorPipe.fileHandleForReading)
+      try Self.spawning.withLock { _ in try Self.withNoSignalBlocked { try process.run() } }
+      try output.collect(terminal.handOver())
+      error.finish()
       return
     }
-    try output.collect(terminal.handOver())
-    error.finish()
+    try Self.spawning.withLock { _ in
+      let outputPipe = Pipe()
+      let errorPipe = Pipe()
+      process.standardOutput = outputPipe
+      process.standardError = errorPipe
+      try Self.withNoSignalBlocked { try process.run() }
+      output.collect(outputPipe.fileHandleForReading)
+      error.collect(errorPipe.fileHandleForReading)
+    }
   }
+
+  /// One at a time: Foundation lists what a child must not inherit and starts it then, so that one
+  /// that is started meanwhile would keep this one's pipes open, whose end would never be seen.
+  private static let spawning = Mutex(())
 
   deinit {
     if process.isRunning { Glibc.kill(process.processIdentifier, SIGKILL) }
