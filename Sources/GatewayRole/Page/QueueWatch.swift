@@ -63,30 +63,39 @@ actor QueueWatch {
     }
   }
 
+  /// What one queue said when it was looked at.
+  private struct Look: Sendable {
+    var queue: Int
+    var status: StatusResponse?
+    var workers: [WorkerInfo] = []
+    var error: CallError?
+  }
+
   private func sample() async -> Snapshot {
-    let answers = await withTaskGroup(
-      of: (Int, Result<(StatusResponse, [WorkerInfo]), CallError>).self
-    ) { group in
-      for (index, queue) in queues.enumerated() {
+    let looks = await withTaskGroup(of: Look.self) { group in
+      for (number, queue) in queues.enumerated() {
         group.addTask {
+          var look = Look(queue: number)
           do throws(CallError) {
             let status = try await queue.currentStatus()
-            return (index, .success((status, try await queue.currentWorkers())))
+            look.workers = try await queue.currentWorkers()
+            look.status = status
           } catch {
-            return (index, .failure(error))
+            look.error = error
           }
+          return look
         }
       }
-      var answers: [(Int, Result<(StatusResponse, [WorkerInfo]), CallError>)] = []
-      for await answer in group { answers.append(answer) }
-      return answers
+      var looks: [Look] = []
+      for await look in group { looks.append(look) }
+      return looks
     }
     let now = Int64(Date().timeIntervalSince1970 * 1_000)
-    for (index, answer) in answers {
-      switch answer {
-      case .success((let status, let workers)):
-        sights[index] = Sight(seenUnixMs: now, status: status, workers: workers)
-      case .failure(let error): sights[index].error = error
+    for look in looks {
+      if let error = look.error {
+        sights[look.queue].error = error
+      } else {
+        sights[look.queue] = Sight(seenUnixMs: now, status: look.status, workers: look.workers)
       }
     }
     history.add(sights, atUnixMs: now)
