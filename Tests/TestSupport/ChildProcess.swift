@@ -53,7 +53,7 @@ public final class ChildProcess: Sendable {
       process.arguments = ["--ctty", "--wait", program.path] + arguments
       let side = try terminal.programSide()
       (process.standardInput, process.standardOutput, process.standardError) = (side, side, side)
-      try Self.spawning.withLock { _ in try Self.withNoSignalBlocked { try process.run() } }
+      try Self.spawning.withLock { _ in try Self.withSignalsAsInATerminal { try process.run() } }
       try output.collect(terminal.handOver())
       error.finish()
       return
@@ -63,7 +63,7 @@ public final class ChildProcess: Sendable {
       let errorPipe = Pipe()
       process.standardOutput = outputPipe
       process.standardError = errorPipe
-      try Self.withNoSignalBlocked { try process.run() }
+      try Self.withSignalsAsInATerminal { try process.run() }
       output.collect(outputPipe.fileHandleForReading)
       error.collect(errorPipe.fileHandleForReading)
     }
@@ -77,16 +77,20 @@ public final class ChildProcess: Sendable {
     if process.isRunning { Glibc.kill(process.processIdentifier, SIGKILL) }
   }
 
-  /// The threads of the concurrency pool block signals, a child inherits what is blocked, and one
-  /// that never sees SIGTERM is not the program as users run it.
-  private static func withNoSignalBlocked<Failure>(_ body: () throws(Failure) -> Void)
-    throws(Failure)
-  {
+  /// The threads of the concurrency pool block signals, a script's background job ignores SIGINT, and
+  /// a child inherits both; one that never sees SIGTERM or Ctrl-C is not the program as users run it.
+  private static func withSignalsAsInATerminal<Failure>(
+    _ body: () throws(Failure) -> Void
+  ) throws(Failure) {
     var none = sigset_t()
     var former = sigset_t()
     sigemptyset(&none)
     pthread_sigmask(SIG_SETMASK, &none, &former)
-    defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
+    let formerInterrupt = Glibc.signal(SIGINT, SIG_DFL)
+    defer {
+      Glibc.signal(SIGINT, formerInterrupt)
+      pthread_sigmask(SIG_SETMASK, &former, nil)
+    }
     try body()
   }
 
