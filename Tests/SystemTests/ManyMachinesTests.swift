@@ -119,6 +119,8 @@ extension SystemTests {
       let site = try await Site()
       let queue = try site.start(
         on: "q", "rerankd", ["queue", "--config", site.folder.path("rerankd.yaml")])
+      // Until then rerankctl says that there is none, and ends.
+      try await queue.line(containing: "queue ready", on: .error, timeout: .seconds(60))
       let workers = try ["w1", "w2"].map { try site.startWorker(on: $0) }
       defer { for process in workers + [queue] { process.signal(SIGKILL) } }
       try await eventually("both workers", timeout: .seconds(60)) {
