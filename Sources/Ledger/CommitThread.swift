@@ -104,7 +104,7 @@ final class CommitThread: Sendable {
 
   /// Before a batch is reported: whoever hears of its last job knows that it was the last.
   private func noteFullTenants(_ writer: LedgerWriter) {
-    figuresBox.withLock { $0.fullTenants = writer.fullTenants }
+    figuresBox.withLock { $0.fullTenants = writer.stored.fullTenants }
   }
 
   private func fail(_ error: LedgerError) {

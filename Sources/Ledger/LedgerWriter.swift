@@ -25,18 +25,17 @@ final class LedgerWriter {
   private let walGauge = WALGauge()
   private var statements: WriterStatements?
   private(set) var retention: Retention
-  private(set) var stored = StoredJobs()
-  /// Tenants of whom as many jobs are kept, or bytes of them, as may be.
-  private(set) var fullTenants: Set<String> = []
-  private let tenantMost: StoredJobs.Count
+  private(set) var stored: StoredJobs
   private let rejectRowsMax: Int
 
   init(path: String, shard: UInt16, configuration: LedgerConfiguration) throws(LedgerError) {
     self.shard = shard
     retention = Retention(limits: configuration.retention)
     rejectRowsMax = configuration.rejectRowsMax
-    tenantMost = StoredJobs.Count(
-      jobs: configuration.tenantStoredJobsMax, bytes: configuration.tenantStoredBytesMax)
+    stored = StoredJobs(
+      [:],
+      tenantMost: StoredJobs.Count(
+        jobs: configuration.tenantStoredJobsMax, bytes: configuration.tenantStoredBytesMax))
     var options = Configuration()
     options.label = "ledger"
     options.foreignKeysEnabled = false
@@ -103,25 +102,13 @@ final class LedgerWriter {
     rowsMax: Int, nowMs: Int64, _ statements: WriterStatements
   ) throws(LedgerError) {
     try retention.slice(rowsMax: rowsMax, nowMs: nowMs, &stored, statements)
-    for (tenant, count) in stored.takeChanges() {
-      try statements.put(tenant: tenant, count)
-      note(tenant, count)
-    }
-  }
-
-  private func note(_ tenant: String, _ count: StoredJobs.Count?) {
-    if let count, count.jobs >= tenantMost.jobs || count.bytes >= tenantMost.bytes {
-      fullTenants.insert(tenant)
-    } else {
-      fullTenants.remove(tenant)
-    }
+    for (tenant, count) in stored.takeChanges() { try statements.put(tenant: tenant, count) }
   }
 
   /// Opens with what recovery found.
-  func begin(stored: StoredJobs, endedJobs: Int) {
-    self.stored = stored
-    for (tenant, count) in stored.byTenant { note(tenant, count) }
-    retention.begin(endedJobs: endedJobs)
+  func begin(stored byTenant: [String: StoredJobs.Count], liveJobs: Int) {
+    stored = StoredJobs(byTenant, tenantMost: stored.tenantMost)
+    retention.begin(endedJobs: stored.all.jobs - liveJobs)
   }
 
   func startSweep() {

@@ -9,7 +9,7 @@ extension LedgerWriter {
   func recover() throws(LedgerError) -> RecoveredLedger {
     var recovered = RecoveredLedger(
       epoch: 0, nextSequence: 1, liveJobs: [], pendingDeliveries: [])
-    var stored = StoredJobs()
+    var stored: [String: StoredJobs.Count] = [:]
     try inTransaction { statements throws(LedgerError) in
       try run("INSERT OR IGNORE INTO meta VALUES (1, ?, 0, 1)", Int64(shard))
       let owner = try number("SELECT shard FROM meta")
@@ -47,14 +47,12 @@ extension LedgerWriter {
         recovered.partialScores[id] = RowKey.ordinal(key)
       }
       let tenants = try prepare("SELECT name, jobs, bytes FROM tenants")
-      var byTenant: [String: StoredJobs.Count] = [:]
       while try tenants.step() {
-        byTenant[tenants.text(0) ?? ""] = StoredJobs.Count(
+        stored[tenants.text(0) ?? ""] = StoredJobs.Count(
           jobs: Int(tenants.int(1)), bytes: tenants.int(2))
       }
-      stored = StoredJobs(byTenant)
     }
-    begin(stored: stored, endedJobs: stored.all.jobs - recovered.liveJobs.count)
+    begin(stored: stored, liveJobs: recovered.liveJobs.count)
     return recovered
   }
 

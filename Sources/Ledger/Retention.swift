@@ -92,7 +92,6 @@ struct Retention {
   }
 
   private func isInExcess(_ job: Candidate, _ stored: StoredJobs) -> Bool {
-    guard isExcessive(stored) else { return false }
     let most = StoredJobs.Count(jobs: limits.countTerminalMax, bytes: limits.bytesMax)
     let over = stored.isOverItsShare(job.tenant, of: most)
     return over.jobs && endedJobs > most.jobs || over.bytes && stored.all.bytes > most.bytes

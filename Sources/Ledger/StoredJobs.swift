@@ -8,15 +8,24 @@ struct StoredJobs {
 
   private(set) var byTenant: [String: Count] = [:]
   private(set) var all = Count()
+  /// Tenants of whom as many jobs are kept, or bytes of them, as may be.
+  private(set) var fullTenants: Set<String> = []
+  let tenantMost: Count
   /// Tenants whose count the file does not have yet.
   private var changed: Set<String> = []
 
-  init(_ byTenant: [String: Count] = [:]) {
+  init(_ byTenant: [String: Count], tenantMost: Count) {
     self.byTenant = byTenant
-    for count in byTenant.values {
+    self.tenantMost = tenantMost
+    for (tenant, count) in byTenant {
       all.jobs += count.jobs
       all.bytes += count.bytes
+      if isFull(count) { fullTenants.insert(tenant) }
     }
+  }
+
+  private func isFull(_ count: Count) -> Bool {
+    count.jobs >= tenantMost.jobs || count.bytes >= tenantMost.bytes
   }
 
   mutating func add(_ tenant: String, bytes: Int64) { change(tenant, jobs: 1, bytes: bytes) }
@@ -30,6 +39,11 @@ struct StoredJobs {
     count.jobs += jobs
     count.bytes += bytes
     byTenant[tenant] = count.jobs > 0 ? count : nil
+    if count.jobs > 0, isFull(count) {
+      fullTenants.insert(tenant)
+    } else {
+      fullTenants.remove(tenant)
+    }
   }
 
   /// What the transaction under way has to write: nil where a tenant has no jobs any more.

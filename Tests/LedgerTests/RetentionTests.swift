@@ -139,12 +139,8 @@ struct RetentionTests {
     var fixture = fixture
     fixture.configuration.retention.countTerminalMax = 50
     try await fixture.withLedger { ledger, _ in
-      for sequence in 1...20 as ClosedRange<UInt64> {
-        await ledger.commit(Life.whole(sequence, tenant: "few"))
-      }
-      for sequence in 21...300 as ClosedRange<UInt64> {
-        await ledger.commit(Life.whole(sequence, tenant: "many"))
-      }
+      await live(1...20, of: "few", ledger)
+      await live(21...300, of: "many", ledger)
       try await waitForRemoval(of: 270, ledger)
       try await #expect(sequences(ledger) == Array(1...20) + Array(271...300))
     }
@@ -155,15 +151,18 @@ struct RetentionTests {
     // Ten bodies of four bytes.
     fixture.configuration.retention.bytesMax = 40
     try await fixture.withLedger { ledger, _ in
-      for sequence in 1...4 as ClosedRange<UInt64> {
-        await ledger.commit(Life.whole(sequence, tenant: "small"))
-      }
-      for sequence in 5...60 as ClosedRange<UInt64> {
-        await ledger.commit(Life.whole(sequence, tenant: "large"))
-      }
+      await live(1...4, of: "small", ledger)
+      await live(5...60, of: "large", ledger)
       try await waitForRemoval(of: 54, ledger)
       try await #expect(sequences(ledger) == Array(1...4) + Array(55...60))
     }
+  }
+
+  /// Each of them whole, one after another.
+  private func live(
+    _ sequences: ClosedRange<UInt64>, of tenant: String, _ ledger: Ledger
+  ) async {
+    for sequence in sequences { await ledger.commit(Life.whole(sequence, tenant: tenant)) }
   }
 
   private func sequences(_ ledger: Ledger) async throws -> [UInt64] {

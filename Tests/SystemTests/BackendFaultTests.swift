@@ -53,15 +53,7 @@ extension SystemTests {
       let hub = try FakeHub()
       let proxy = try FaultProxy(before: hub.port)
       let tokens = try TemporaryFolder("token")
-      try tokens.writeSecret(FakeHub.token, to: "token")
-      let configuration = """
-        models:
-          - { name: remote, backend: hub, served_name: fake-reranker, golden_pair: false }
-          - { name: builtin }
-        backends:
-          - { name: hub, base_url: "\(proxy.baseURL)", token_file: "\(tokens.path("token"))",
-              \(backend) }
-        """
+      let configuration = try proxy.configuration(tokens, backend: backend)
       try await RunningSystem.run(configuration: configuration + "\n" + times, workers: workers) {
         system in
         try await system.withClient { client in
@@ -224,5 +216,24 @@ extension SystemTests {
         #expect(hub.rerankCount == 1 + 1 + 10)
       }
     }
+  }
+}
+
+extension FaultProxy {
+  /// The models `remote`, of the hub behind the proxy, and `builtin`.
+  ///
+  /// - Parameters:
+  ///   - tokens: where the hub's token lies from then on.
+  ///   - backend: further keys of the backend.
+  func configuration(_ tokens: TemporaryFolder, backend: String) throws -> String {
+    try tokens.writeSecret(FakeHub.token, to: "token")
+    return """
+      models:
+        - { name: remote, backend: hub, served_name: fake-reranker, golden_pair: false }
+        - { name: builtin }
+      backends:
+        - { name: hub, base_url: "\(baseURL)", token_file: "\(tokens.path("token"))",
+            \(backend) }
+      """
   }
 }

@@ -23,15 +23,8 @@ extension SystemTests {
       let hub = try FakeHub()
       let proxy = try FaultProxy(before: hub.port, seed: seed)
       let tokens = try TemporaryFolder("token")
-      try tokens.writeSecret(FakeHub.token, to: "token")
-      let configuration = """
-        models:
-          - { name: remote, backend: hub, served_name: fake-reranker, golden_pair: false }
-          - { name: builtin }
-        backends:
-          - { name: hub, base_url: "\(proxy.baseURL)", token_file: "\(tokens.path("token"))",
-              documents_max: 30, response_timeout: 2s, connect_timeout: 2s }
-        """
+      let configuration = try proxy.configuration(
+        tokens, backend: "documents_max: 30, response_timeout: 2s, connect_timeout: 2s")
       try await RunningSystem.run(
         configuration: configuration + "\n" + RunningSystem.briskTimes + "\n  shutdown_grace: 3s",
         workers: FaultMaker.workers.count

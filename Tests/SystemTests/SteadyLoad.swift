@@ -154,7 +154,7 @@ final class SteadyLoad: Sendable {
         if wait > .zero { try await Task.sleep(for: wait) }
         await delivery.acknowledge()
       }
-    } catch  where Task.isCancelled {}
+    } catch where Task.isCancelled {}
     await client.close()
   }
 }

@@ -137,7 +137,7 @@ struct GatewayOperations: Sendable {
     let details: JobDetails
     do {
       details = try await queue.job(id, withRequest: false, withAttempts: false)
-    } catch  where error.code == .notFound {
+    } catch where error.code == .notFound {
       throw unknown
     }
     let tenant = details.spec.tenant.isEmpty ? AccessControl.defaultTenant : details.spec.tenant

@@ -46,7 +46,7 @@ struct Exchange: Sendable {
         heldBytes += bytes
         data.append(contentsOf: chunk.readableBytesView)
       }
-    } catch  where !(error is APIError) {
+    } catch where !(error is APIError) {
       throw APIError.clientGone
     }
     // A connection that was cut looks like a body that ended.

@@ -41,7 +41,7 @@ final class PeerPresence: Sendable {
       } onCancel: {
         task.cancel()
       }
-    } catch  where isGone {
+    } catch where isGone {
       throw APIError.clientGone
     }
   }

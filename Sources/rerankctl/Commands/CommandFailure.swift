@@ -34,7 +34,7 @@ enum CommandFailure {
     } catch let error as HubError {
       say(error.description)
       throw exitCode(for: error.code)
-    } catch  where !(error is ExitCode || error is ValidationError || error is CleanExit) {
+    } catch where !(error is ExitCode || error is ValidationError || error is CleanExit) {
       say("\(error)")
       throw ExitCode.failure
     }

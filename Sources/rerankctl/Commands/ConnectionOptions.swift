@@ -99,7 +99,7 @@ struct ConnectionOptions: ParsableArguments {
       do {
         _ = try await client.models()
         return
-      } catch  where error.code == .unavailable {
+      } catch where error.code == .unavailable {
         try await Task.sleep(for: .milliseconds(100))
       }
     }

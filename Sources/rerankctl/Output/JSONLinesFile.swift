@@ -41,7 +41,7 @@ final class JSONLinesFile {
     handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     do {
       lastLine = try Self.end(handle, path: path, isOwn: isOwn)
-    } catch  where !(error is InputError) {
+    } catch where !(error is InputError) {
       throw InputError("\(path) cannot be continued: \(error.localizedDescription)")
     }
   }

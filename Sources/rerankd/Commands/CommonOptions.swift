@@ -108,7 +108,7 @@ func reportingFailures(_ body: () async throws -> Void) async throws {
     throw failure(error, exitCode: exitCode(for: error.code))
   } catch let error as GatewayError {
     throw failure(error, exitCode: error.code == .configuration ? 78 : 1)
-  } catch  where !(error is ExitCode || error is ValidationError || error is CleanExit) {
+  } catch where !(error is ExitCode || error is ValidationError || error is CleanExit) {
     throw failure(error, exitCode: 1)
   }
 }

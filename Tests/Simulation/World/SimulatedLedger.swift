@@ -40,7 +40,7 @@ final class SimulatedLedger {
     if transaction.bytes > 0 { try writer.commit(transaction, nowMs: nowMs) }
   }
 
-  var fullTenants: Set<String> { writer.fullTenants }
+  var fullTenants: Set<String> { writer.stored.fullTenants }
 
   func read(_ read: LedgerRead) -> LedgerReadResult { reader.answer(read) }
 
